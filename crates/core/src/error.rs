@@ -1,0 +1,89 @@
+//! The one error type of the library.
+
+use std::fmt;
+use std::io;
+
+/// Why an operation failed.
+///
+/// `Display` is one line and fit for any log: it never contains a user name,
+/// an address or a resource. Variants carry what the caller can act on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument of the call is not what it must be; the text names the
+    /// argument and the reason, never the value.
+    #[error("{0}")]
+    Argument(String),
+
+    /// A setting is unknown or its value is wrong.
+    #[error("{key}: {reason}")]
+    Config {
+        /// The setting, such as `flush_interval`, or the settings file.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The counter is not open.
+    #[error("the counter is not open")]
+    Closed,
+
+    /// The month of the login is closed: its totals are final.
+    #[error("{0} is closed: its totals are final")]
+    MonthClosed(crate::Month),
+
+    /// The store could not be opened, read or written.
+    #[error("{action}: {reason}")]
+    Storage {
+        /// What was attempted, and on what: "cannot write DIR/2026-11.fresh".
+        action: String,
+        /// Why it failed.
+        reason: String,
+    },
+
+    /// A database of places or networks could not be read.
+    #[error("{path}: {reason}")]
+    Geoip {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// As many visits are pending as may be; this one was not counted.
+    #[error("too many visits are waiting for the store")]
+    Full,
+
+    /// The time given for the operation has passed.
+    #[error("not finished in time")]
+    Timeout,
+
+    /// A defect of this library. The counter refuses to work until it is
+    /// opened again.
+    #[error("internal error")]
+    Internal,
+}
+
+impl Error {
+    /// A failed file operation. `action` names the file only where its name
+    /// says nothing about a user.
+    pub(crate) fn io(action: impl fmt::Display, cause: &io::Error) -> Self {
+        Self::storage(action, cause)
+    }
+
+    /// A failure of a store.
+    pub(crate) fn storage(action: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::Storage {
+            action: action.to_string(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// A wrong setting.
+    pub(crate) fn config(key: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::Config {
+            key: key.to_string(),
+            reason: reason.to_string(),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Where totals and markers are kept: one trait, one contract, and the stores.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::{Counts, Error, KeptUser, KeyId, KeyTable, Marker, Month, MonthKey, Totals, User};
+
+#[cfg(test)]
+pub(crate) mod contract;
+mod memory;
+
+pub use memory::Memory;
+
+/// The first login of a user in a month, on its way to a store.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// The month in which it counts.
+    pub month: Month,
+    /// Who it was, as far as a store may know.
+    pub marker: Marker,
+    /// Who it was, for a store whose [`Character::keeps_users`].
+    pub user: Option<KeptUser>,
+    /// The `geo-` key it adds to.
+    pub place: KeyId,
+    /// The `client-` key it adds to.
+    pub client: KeyId,
+    /// The `asn-` key it adds to, with a database of networks.
+    pub asn: Option<KeyId>,
+}
+
+impl Visit {
+    /// The keys that the visit adds 1 to.
+    pub fn keys(&self) -> impl Iterator<Item = KeyId> {
+        [Some(self.place), Some(self.client), self.asn]
+            .into_iter()
+            .flatten()
+    }
+}
+
+/// What a store must keep of an open month besides markers and counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MonthState {
+    /// The key of the month's markers.
+    pub key: MonthKey,
+    /// The time of the month's earliest login, in Unix seconds, as long as an
+    /// earlier month may be open; `None` once they are all closed.
+    pub first: Option<i64>,
+}
+
+/// Visits to be committed together, in the order of the logins.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The visits.
+    pub visits: &'a [Visit],
+    /// The table of their keys.
+    pub keys: &'a KeyTable,
+    /// The state of each month that the visits are of.
+    pub months: &'a BTreeMap<Month, MonthState>,
+}
+
+/// An open month as a store found it.
+#[derive(Clone, Debug)]
+pub struct OpenMonth {
+    /// Which one.
+    pub month: Month,
+    /// Its key and first login.
+    pub state: MonthState,
+    /// The markers of all users that count, sorted, each once.
+    pub markers: Arc<[Marker]>,
+}
+
+/// What a counter must know of a store before it can record.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The months that are open, in order of time.
+    pub open: Vec<OpenMonth>,
+    /// Every month before this one is closed.
+    pub closed_before: Month,
+}
+
+/// How a counter treats a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Character {
+    /// Visits carry the user, and the store decides by itself whether a user
+    /// is new. What the counter has seen is then only a cache.
+    pub keeps_users: bool,
+    /// Months close. If not, a visit of any month may come at any time.
+    pub closes_months: bool,
+}
+
+/// A month's totals and markers on their way from one store to another.
+#[derive(Clone, Debug)]
+pub struct MonthCopy {
+    /// The month's counts.
+    pub counts: Counts,
+    /// Visits of this month were lost.
+    pub incomplete: bool,
+    /// Who is counted in it; nobody for a closed month.
+    pub marks: Marks,
+}
+
+/// Who is counted in a month, in the form that the source keeps it.
+#[derive(Clone, Debug)]
+pub enum Marks {
+    /// The month is closed: that is not known.
+    Closed,
+    /// Users by name.
+    Users(Vec<KeptUser>),
+    /// Markers under the month's key.
+    Keyed(OpenMonth),
+}
+
+/// Keeps totals and markers. Called by one thread at a time.
+///
+/// Every store passes the same tests, in `store/contract.rs`.
+///
+/// A method that fails has changed nothing that a later call could see, except
+/// where it says otherwise. No message contains a user name, nor the name of a
+/// file that is made from one.
+pub trait Store: Send {
+    /// How a counter is to treat this store. Never changes.
+    fn character(&self) -> Character;
+
+    /// Reads what a counter must know before it records.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    fn load(&mut self) -> Result<Loaded, Error>;
+
+    /// Adds visits: for each, the marker and its counts, or neither.
+    ///
+    /// A visit whose marker the store has already adds nothing, so a batch may
+    /// be committed again when the answer was lost. When it returns, the visits
+    /// survive a crash of the process and a loss of power.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be written. Some visits of the batch may be in the
+    /// store all the same; the batch should be committed again.
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error>;
+
+    /// Closes all months before `month`: their totals become final, and
+    /// everything that leads to their users is destroyed. Does nothing to a
+    /// store whose months do not close.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be written. Call it again: a month half closed is
+    /// finished then, or when the store is next opened.
+    fn close_before(&mut self, month: Month) -> Result<(), Error>;
+
+    /// All totals.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    fn totals(&mut self) -> Result<Totals, Error>;
+
+    /// Deletes the totals of the months before `before`, except open ones, and
+    /// returns which they were. Where months do not close, the newest one
+    /// counts as open.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be written; some of the months may be deleted.
+    fn purge(&mut self, before: Month) -> Result<Vec<Month>, Error>;
+
+    /// Deletes what the store keeps of `user`, whose markers in the open
+    /// months are `markers`. The counts stay. Returns nothing, so that nobody
+    /// can ask it whether a user was here.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be written.
+    fn forget(&mut self, user: User<'_>, markers: &[(Month, Marker)]) -> Result<(), Error>;
+
+    /// Each user that the store keeps by name, with the last month in which
+    /// they counted. Nobody for a store that does not keep names.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    fn users(&mut self) -> Result<Vec<(KeptUser, Month)>, Error>;
+
+    /// Replaces what the store has of `month` by a copy from another store.
+    ///
+    /// `host` and the store's own secret are those under which users who come
+    /// by name get their markers. `first` is the state of an open month.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be written, or it cannot keep marks of this form.
+    fn import(&mut self, month: Month, copy: &MonthCopy, host: &str) -> Result<(), Error>;
+}

@@ -1,0 +1,337 @@
+//! The tests that every store passes.
+
+use std::collections::BTreeMap;
+
+use super::{Batch, Marks, MonthCopy, MonthState, Store, Visit};
+use crate::{Counts, Error, KeptUser, Key, KeyTable, Marking, Month, MonthKey, Totals, User};
+
+type Opened = Result<Box<dyn Store>, Error>;
+
+/// Checks a store of one process. `make` makes a new, empty place and returns
+/// what opens it.
+pub fn check<O: FnMut() -> Opened>(make: impl Fn() -> O) {
+    a_new_store_is_empty(&mut *make()().unwrap());
+    a_user_counts_once_a_month(&mut *make()().unwrap());
+    months_are_separate(&mut *make()().unwrap());
+    a_batch_may_be_committed_again(&mut *make()().unwrap());
+    a_network_is_counted_when_there_is_one(&mut *make()().unwrap());
+    a_closed_month_is_final(&mut *make()().unwrap());
+    purge_deletes_closed_months_only(&mut *make()().unwrap());
+    a_forgotten_user_counts_again(&mut *make()().unwrap());
+    an_import_replaces_a_month(&mut *make()().unwrap());
+    an_import_with_names_marks_them(&mut *make()().unwrap());
+}
+
+/// Checks that a store which is on disk or elsewhere finds everything again.
+pub fn check_durable<O: FnMut() -> Opened>(make: impl Fn() -> O) {
+    everything_is_there_after_opening_again(make());
+    many_small_commits_equal_one_large(make(), make());
+}
+
+/// A month in the making, with what a counter would hold.
+pub struct Maker {
+    pub keys: KeyTable,
+    pub months: BTreeMap<Month, MonthState>,
+}
+
+impl Maker {
+    pub fn new() -> Self {
+        Self {
+            keys: KeyTable::default(),
+            months: BTreeMap::new(),
+        }
+    }
+
+    pub fn visit(&mut self, text: &str, name: &str, place: &str, client: &str) -> Visit {
+        let month = month(text);
+        let state = self.months.entry(month).or_insert_with(|| MonthState {
+            key: MonthKey::random().unwrap(),
+            first: Some(month.start() + 60),
+        });
+        let user = User::new(name.as_bytes()).unwrap();
+        Visit {
+            month,
+            marker: Marking::new(&state.key, b"", "").of(user),
+            user: Some(KeptUser::from(user)),
+            place: self.keys.id(&format!("geo-{place}")),
+            client: self.keys.id(&format!("client-{client}")),
+            asn: None,
+        }
+    }
+
+    pub fn commit(&self, store: &mut dyn Store, visits: &[Visit]) {
+        let months = self
+            .months
+            .iter()
+            .filter(|(month, _)| visits.iter().any(|visit| visit.month == **month))
+            .map(|(month, state)| (*month, state.clone()))
+            .collect();
+        store
+            .commit(&Batch {
+                visits,
+                keys: &self.keys,
+                months: &months,
+            })
+            .unwrap();
+    }
+}
+
+pub fn month(text: &str) -> Month {
+    text.parse().unwrap()
+}
+
+pub fn user(name: &str) -> User<'_> {
+    User::new(name.as_bytes()).unwrap()
+}
+
+/// Totals as text, one `MONTH KEY COUNT` after the other.
+pub fn shown(totals: &Totals) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (month, totals) in totals {
+        for (key, count) in &totals.counts {
+            lines.push(format!("{month} {key} {count}"));
+        }
+    }
+    lines
+}
+
+fn assert_totals(store: &mut dyn Store, expected: &[&str]) {
+    assert_eq!(shown(&store.totals().unwrap()), expected);
+}
+
+fn a_new_store_is_empty(store: &mut dyn Store) {
+    assert_totals(store, &[]);
+    let loaded = store.load().unwrap();
+    assert!(loaded.open.is_empty());
+    assert_eq!(loaded.closed_before, Month::FIRST);
+    assert!(store.users().unwrap().is_empty());
+    assert!(store.purge(Month::LAST).unwrap().is_empty());
+}
+
+fn a_user_counts_once_a_month(store: &mut dyn Store) {
+    let mut maker = Maker::new();
+    let first = maker.visit("2026-08", "juliet", "DE-HE-2925533", "IOS");
+    let other = maker.visit("2026-08", "romeo", "DE-HE-2925533", "?");
+    let again = maker.visit("2026-08", "juliet", "FR-?-?", "ANDROID");
+    maker.commit(store, &[first, other]);
+    maker.commit(store, &[again]);
+    assert_totals(
+        store,
+        &[
+            "2026-08 client-? 1",
+            "2026-08 client-IOS 1",
+            "2026-08 geo-DE-HE-2925533 2",
+        ],
+    );
+}
+
+fn months_are_separate(store: &mut dyn Store) {
+    let mut maker = Maker::new();
+    let august = maker.visit("2026-08", "juliet", "DE-?-?", "IOS");
+    let september = maker.visit("2026-09", "juliet", "DE-?-?", "IOS");
+    maker.commit(store, &[august, september]);
+    assert_totals(
+        store,
+        &[
+            "2026-08 client-IOS 1",
+            "2026-08 geo-DE-?-? 1",
+            "2026-09 client-IOS 1",
+            "2026-09 geo-DE-?-? 1",
+        ],
+    );
+}
+
+fn a_batch_may_be_committed_again(store: &mut dyn Store) {
+    let mut maker = Maker::new();
+    let visits: Vec<Visit> = ["a", "b", "c"]
+        .iter()
+        .map(|name| maker.visit("2026-08", name, "DE-?-?", "IOS"))
+        .collect();
+    maker.commit(store, &visits);
+    maker.commit(store, &visits);
+    // Also within one batch, and mixed with new visits.
+    let mut mixed = visits.clone();
+    mixed.extend(visits);
+    mixed.push(maker.visit("2026-08", "d", "DE-?-?", "IOS"));
+    maker.commit(store, &mixed);
+    assert_totals(store, &["2026-08 client-IOS 4", "2026-08 geo-DE-?-? 4"]);
+}
+
+fn a_network_is_counted_when_there_is_one(store: &mut dyn Store) {
+    let mut maker = Maker::new();
+    let mut visit = maker.visit("2026-08", "juliet", "?-?-?", "?");
+    visit.asn = Some(maker.keys.id("asn-AS3320"));
+    maker.commit(store, &[visit]);
+    assert_totals(
+        store,
+        &[
+            "2026-08 asn-AS3320 1",
+            "2026-08 client-? 1",
+            "2026-08 geo-?-?-? 1",
+        ],
+    );
+}
+
+fn a_closed_month_is_final(store: &mut dyn Store) {
+    let mut maker = Maker::new();
+    let july = maker.visit("2026-07", "juliet", "DE-?-?", "IOS");
+    let august = maker.visit("2026-08", "juliet", "FR-?-?", "IOS");
+    maker.commit(store, &[july, august]);
+    store.close_before(month("2026-08")).unwrap();
+    store.close_before(month("2026-08")).unwrap();
+    assert_totals(
+        store,
+        &[
+            "2026-07 client-IOS 1",
+            "2026-07 geo-DE-?-? 1",
+            "2026-08 client-IOS 1",
+            "2026-08 geo-FR-?-? 1",
+        ],
+    );
+    if store.character().closes_months {
+        let open: Vec<bool> = store
+            .totals()
+            .unwrap()
+            .values()
+            .map(|totals| totals.open)
+            .collect();
+        assert_eq!(open, [false, true]);
+        let loaded = store.load().unwrap();
+        assert_eq!(loaded.closed_before, month("2026-08"));
+        assert_eq!(
+            loaded
+                .open
+                .iter()
+                .map(|open| open.month)
+                .collect::<Vec<_>>(),
+            [month("2026-08")]
+        );
+    }
+}
+
+fn purge_deletes_closed_months_only(store: &mut dyn Store) {
+    let mut maker = Maker::new();
+    let visits: Vec<Visit> = ["2026-06", "2026-07", "2026-08"]
+        .iter()
+        .map(|text| maker.visit(text, "juliet", "DE-?-?", "IOS"))
+        .collect();
+    maker.commit(store, &visits);
+    store.close_before(month("2026-08")).unwrap();
+    assert_eq!(store.purge(month("2026-07")).unwrap(), [month("2026-06")]);
+    assert_eq!(store.purge(month("2026-07")).unwrap(), []);
+    assert_eq!(store.purge(Month::LAST).unwrap(), [month("2026-07")]);
+    assert_totals(store, &["2026-08 client-IOS 1", "2026-08 geo-DE-?-? 1"]);
+}
+
+fn a_forgotten_user_counts_again(store: &mut dyn Store) {
+    let mut maker = Maker::new();
+    let juliet = maker.visit("2026-08", "juliet", "DE-?-?", "IOS");
+    let romeo = maker.visit("2026-08", "romeo", "DE-?-?", "IOS");
+    maker.commit(store, &[juliet.clone(), romeo.clone()]);
+    store
+        .forget(user("juliet"), &[(juliet.month, juliet.marker)])
+        .unwrap();
+    assert_totals(store, &["2026-08 client-IOS 2", "2026-08 geo-DE-?-? 2"]);
+    maker.commit(store, &[juliet, romeo]);
+    assert_totals(store, &["2026-08 client-IOS 3", "2026-08 geo-DE-?-? 3"]);
+}
+
+fn an_import_replaces_a_month(store: &mut dyn Store) {
+    let mut maker = Maker::new();
+    let before = maker.visit("2026-08", "juliet", "DE-?-?", "IOS");
+    maker.commit(store, &[before]);
+    store.close_before(month("2026-09")).unwrap();
+    let counts = Counts::from([(Key::new("geo-FR-?-?"), 7), (Key::new("client-?"), 7)]);
+    for _ in 0..2 {
+        let copy = MonthCopy {
+            counts: counts.clone(),
+            incomplete: false,
+            marks: Marks::Closed,
+        };
+        store.import(month("2026-08"), &copy, "").unwrap();
+        assert_totals(store, &["2026-08 client-? 7", "2026-08 geo-FR-?-? 7"]);
+    }
+}
+
+fn an_import_with_names_marks_them(store: &mut dyn Store) {
+    let copy = MonthCopy {
+        counts: Counts::from([(Key::new("geo-FR-?-?"), 1), (Key::new("client-?"), 1)]),
+        incomplete: false,
+        marks: Marks::Users(vec![KeptUser::from(user("juliet"))]),
+    };
+    store.import(month("2026-08"), &copy, "").unwrap();
+    let mut maker = Maker::new();
+    for open in store.load().unwrap().open {
+        maker.months.insert(open.month, open.state);
+    }
+    let juliet = maker.visit("2026-08", "juliet", "FR-?-?", "?");
+    let romeo = maker.visit("2026-08", "romeo", "FR-?-?", "?");
+    maker.commit(store, &[juliet, romeo]);
+    assert_totals(store, &["2026-08 client-? 2", "2026-08 geo-FR-?-? 2"]);
+}
+
+fn everything_is_there_after_opening_again(mut open: impl FnMut() -> Opened) {
+    let mut maker = Maker::new();
+    let july = maker.visit("2026-07", "juliet", "DE-HE-2925533", "IOS");
+    let august = maker.visit("2026-08", "romeo", "?-?-?", "\"odd\\\n");
+    {
+        let mut store = open().unwrap();
+        store.load().unwrap();
+        maker.commit(&mut *store, &[july.clone(), august.clone()]);
+        store.close_before(month("2026-08")).unwrap();
+    }
+    let expected = [
+        "2026-07 client-IOS 1",
+        "2026-07 geo-DE-HE-2925533 1",
+        "2026-08 client-\"odd\\\n 1",
+        "2026-08 geo-?-?-? 1",
+    ];
+    for _ in 0..2 {
+        let mut store = open().unwrap();
+        let loaded = store.load().unwrap();
+        assert_totals(&mut *store, &expected);
+        if store.character().closes_months {
+            assert_eq!(loaded.closed_before, month("2026-08"));
+            assert_eq!(loaded.open.len(), 1);
+            assert_eq!(loaded.open[0].state, maker.months[&month("2026-08")]);
+            assert_eq!(*loaded.open[0].markers, [august.marker]);
+        }
+        // The markers are there too: the same visit adds nothing.
+        maker.commit(&mut *store, &[august.clone()]);
+        assert_totals(&mut *store, &expected);
+    }
+}
+
+fn many_small_commits_equal_one_large(
+    mut small: impl FnMut() -> Opened,
+    mut large: impl FnMut() -> Opened,
+) {
+    let mut maker = Maker::new();
+    let visits: Vec<Visit> = (0..300)
+        .map(|i| {
+            maker.visit(
+                "2026-08",
+                &format!("user{i}"),
+                &format!("DE-?-{}", i % 7),
+                "IOS",
+            )
+        })
+        .collect();
+    {
+        let mut store = small().unwrap();
+        store.load().unwrap();
+        for some in visits.chunks(7) {
+            maker.commit(&mut *store, some);
+        }
+        let mut store = large().unwrap();
+        store.load().unwrap();
+        maker.commit(&mut *store, &visits);
+    }
+    let (mut small, mut large) = (small().unwrap(), large().unwrap());
+    let (one, other) = (small.load().unwrap(), large.load().unwrap());
+    assert_eq!(small.totals().unwrap(), large.totals().unwrap());
+    assert_eq!(one.open.len(), other.open.len());
+    for (one, other) in one.open.iter().zip(&other.open) {
+        assert_eq!(one.markers, other.markers);
+    }
+}

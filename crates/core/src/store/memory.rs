@@ -1,0 +1,155 @@
+//! The store that keeps nothing: for tests, and for trying things out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
+use crate::{Error, KeptUser, Marker, Marking, Month, MonthKey, MonthTotals, Totals, User};
+
+/// Totals and markers in memory, gone with the process.
+#[derive(Debug, Default)]
+pub struct Memory {
+    totals: Totals,
+    open: BTreeMap<Month, Open>,
+    closed_before: Option<Month>,
+}
+
+#[derive(Debug)]
+struct Open {
+    state: MonthState,
+    markers: BTreeSet<Marker>,
+}
+
+impl Store for Memory {
+    fn character(&self) -> Character {
+        Character {
+            keeps_users: false,
+            closes_months: true,
+        }
+    }
+
+    fn load(&mut self) -> Result<Loaded, Error> {
+        let open = self
+            .open
+            .iter()
+            .map(|(&month, open)| OpenMonth {
+                month,
+                state: open.state.clone(),
+                markers: open.markers.iter().copied().collect(),
+            })
+            .collect();
+        Ok(Loaded {
+            open,
+            closed_before: self.closed_before.unwrap_or(Month::FIRST),
+        })
+    }
+
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+        for (&month, state) in batch.months {
+            self.open
+                .entry(month)
+                .and_modify(|open| open.state.first = state.first)
+                .or_insert_with(|| Open {
+                    state: state.clone(),
+                    markers: BTreeSet::new(),
+                });
+        }
+        for visit in batch.visits {
+            let Some(open) = self.open.get_mut(&visit.month) else {
+                return Err(Error::MonthClosed(visit.month));
+            };
+            if !open.markers.insert(visit.marker) {
+                continue;
+            }
+            let totals = self.totals.entry(visit.month).or_default();
+            totals.open = true;
+            for key in visit.keys().filter_map(|id| batch.keys.key(id)) {
+                *totals.counts.entry(key).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn close_before(&mut self, month: Month) -> Result<(), Error> {
+        self.open = self.open.split_off(&month);
+        for (_, totals) in self.totals.range_mut(..month) {
+            totals.open = false;
+        }
+        self.closed_before = self.closed_before.max(Some(month));
+        Ok(())
+    }
+
+    fn totals(&mut self) -> Result<Totals, Error> {
+        Ok(self.totals.clone())
+    }
+
+    fn purge(&mut self, before: Month) -> Result<Vec<Month>, Error> {
+        let gone: Vec<Month> = self
+            .totals
+            .range(..before)
+            .filter(|(_, totals)| !totals.open)
+            .map(|(&month, _)| month)
+            .collect();
+        self.totals.retain(|month, _| !gone.contains(month));
+        Ok(gone)
+    }
+
+    fn forget(&mut self, _: User<'_>, markers: &[(Month, Marker)]) -> Result<(), Error> {
+        for (month, marker) in markers {
+            if let Some(open) = self.open.get_mut(month) {
+                open.markers.remove(marker);
+            }
+        }
+        Ok(())
+    }
+
+    fn users(&mut self) -> Result<Vec<(KeptUser, Month)>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn import(&mut self, month: Month, copy: &MonthCopy, host: &str) -> Result<(), Error> {
+        let open = match &copy.marks {
+            Marks::Closed => None,
+            Marks::Keyed(open) => Some(Open {
+                state: open.state.clone(),
+                markers: open.markers.iter().copied().collect(),
+            }),
+            Marks::Users(users) => {
+                let key = MonthKey::random()?;
+                let marking = Marking::new(&key, b"", host);
+                let state = MonthState {
+                    key,
+                    first: Some(month.start()),
+                };
+                let markers = users
+                    .iter()
+                    .map(|user| marking.of(user.as_user()))
+                    .collect();
+                Some(Open { state, markers })
+            }
+        };
+        let totals = MonthTotals {
+            counts: copy.counts.clone(),
+            open: open.is_some(),
+            incomplete: copy.incomplete,
+        };
+        self.totals.insert(month, totals);
+        match open {
+            Some(open) => self.open.insert(month, open),
+            None => self.open.remove(&month),
+        };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_contract() {
+        crate::store::contract::check(|| {
+            let mut first = Some(Memory::default());
+            move || Ok(Box::new(first.take().unwrap_or_default()) as Box<dyn Store>)
+        });
+    }
+}
