@@ -1,0 +1,106 @@
+//! The address of a login: from the text that chat servers give to an IP.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// Reads an address as chat servers and their proxies write it.
+///
+/// Takes IPv4 and IPv6 (RFC 4291), with white space or quotes around, in
+/// brackets, with a port, with a zone (RFC 4007): `"[2001:db8::1]:5222"`,
+/// `192.0.2.1:5222`, `fe80::1%eth0`. An IPv4 address mapped into IPv6,
+/// `::ffff:192.0.2.1`, is that IPv4 address. `None` for everything else.
+#[must_use]
+pub fn parse(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?.trim();
+    let text = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    let address = match text.strip_prefix('[') {
+        Some(text) => {
+            let (inside, port) = text.split_once(']')?;
+            if !(port.is_empty() || is_port(port.strip_prefix(':')?)) {
+                return None;
+            }
+            inside
+        }
+        // One colon separates a port; more are an IPv6 address, whose port
+        // could not be told apart without brackets.
+        None => match text.split_once(':') {
+            Some((address, port)) if !port.contains(':') && is_port(port) => {
+                return Ipv4Addr::from_str(address).ok().map(IpAddr::V4);
+            }
+            _ => text,
+        },
+    };
+    if let Ok(v4) = Ipv4Addr::from_str(address) {
+        return Some(IpAddr::V4(v4));
+    }
+    let (address, zone) = address.split_once('%').unwrap_or((address, "-"));
+    let v6 = Ipv6Addr::from_str(address).ok()?;
+    (!zone.is_empty()).then(|| IpAddr::V6(v6).to_canonical())
+}
+
+fn is_port(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_every_form_in_use() {
+        for (text, expected) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("192.0.2.1:5222", "192.0.2.1"),
+            (" 192.0.2.1\n", "192.0.2.1"),
+            ("\"192.0.2.1\"", "192.0.2.1"),
+            ("[192.0.2.1]", "192.0.2.1"),
+            ("[192.0.2.1]:80", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("2001:DB8:0:0::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:5222", "2001:db8::1"),
+            ("\"[2001:db8::1]:5222\"", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%eth0]:5222", "fe80::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::FFFF:192.0.2.1", "192.0.2.1"),
+            ("[::ffff:c000:201]:5222", "192.0.2.1"),
+            ("::1", "::1"),
+        ] {
+            let expected: IpAddr = expected.parse().unwrap();
+            assert_eq!(parse(text.as_bytes()), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn takes_nothing_else() {
+        for text in [
+            "",
+            " ",
+            "localhost",
+            "192.0.2",
+            "192.0.2.256",
+            "192.0.2.1:",
+            "192.0.2.1:port",
+            "192.0.2.1:123456",
+            "1.2.3.4.5",
+            "[2001:db8::1",
+            "2001:db8::1]",
+            "[2001:db8::1]x",
+            "[2001:db8::1]:",
+            "2001:db8::1:2:3:4:5:6:7",
+            "fe80::1%",
+            "\"",
+            "\"\"",
+            "[]",
+            "192.0.2.1/24",
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(parse(b"192.0.2.1\xff"), None);
+        assert_eq!(parse(&[b':'; 5000]), None);
+    }
+}
