@@ -1,7 +1,33 @@
 //! The address of a login: from the text that chat servers give to an IP.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+
+/// An address as the host gave it, borrowed for the length of a call. It has
+/// no `Display`, and `Debug` hides it, so it cannot reach a log by accident.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Address<'a>(&'a [u8]);
+
+impl<'a> Address<'a> {
+    /// Takes any bytes: what is no address counts as an unknown place.
+    #[must_use]
+    pub fn new(text: &'a [u8]) -> Self {
+        Self(text)
+    }
+
+    /// The IP address in the text, if there is one.
+    #[must_use]
+    pub fn ip(self) -> Option<IpAddr> {
+        parse(self.0)
+    }
+}
+
+impl fmt::Debug for Address<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Address(..)")
+    }
+}
 
 /// Reads an address as chat servers and their proxies write it.
 ///
@@ -9,8 +35,7 @@ use std::str::FromStr;
 /// brackets, with a port, with a zone (RFC 4007): `"[2001:db8::1]:5222"`,
 /// `192.0.2.1:5222`, `fe80::1%eth0`. An IPv4 address mapped into IPv6,
 /// `::ffff:192.0.2.1`, is that IPv4 address. `None` for everything else.
-#[must_use]
-pub fn parse(text: &[u8]) -> Option<IpAddr> {
+fn parse(text: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(text).ok()?.trim();
     let text = text
         .strip_prefix('"')

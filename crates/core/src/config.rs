@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::client::{ClientPattern, Syntax};
 use crate::{Countries, Error, Log, MAX_TEXT};
 
@@ -63,6 +65,9 @@ impl Default for Config {
 /// The largest `flush_interval`: after a crash, more than an hour of visits
 /// would be missing.
 const MAX_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// The shortest content of `secret_file`, in bytes: 128 bits.
+const MIN_SECRET: usize = 16;
 
 impl Config {
     /// The names of all settings with a single value.
@@ -194,6 +199,28 @@ impl Config {
         }
         *self = config;
         Ok(())
+    }
+
+    /// The content of `secret_file`, without white space at its end; empty
+    /// when none is configured.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is too short to be a secret.
+    pub(crate) fn secret(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let Some(path) = &self.secret_file else {
+            return Ok(Zeroizing::default());
+        };
+        let wrong = |reason: String| Error::config("secret_file", reason);
+        let mut secret = std::fs::read(path)
+            .map(Zeroizing::new)
+            .map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
+        let len = secret.trim_ascii_end().len();
+        secret.truncate(len);
+        if secret.len() < MIN_SECRET {
+            return Err(wrong(format!("has fewer than {MIN_SECRET} bytes")));
+        }
+        Ok(secret)
     }
 
     fn set_toml(&mut self, key: &str, value: &toml::Value) -> Result<(), Error> {
@@ -379,6 +406,17 @@ mod tests {
         }
         assert!(load("").is_ok());
         assert!(Config::default().load(Path::new("/nowhere.toml")).is_err());
+    }
+
+    #[test]
+    fn a_secret_is_the_content_of_its_file() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut config = Config::default();
+        assert!(config.secret().unwrap().is_empty());
+        config.secret_file = Some(file.path().into());
+        assert!(config.secret().is_err());
+        file.write_all(b"0123456789abcdef\n").unwrap();
+        assert_eq!(&**config.secret().unwrap(), b"0123456789abcdef");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io;
 ///
 /// `Display` is one line and fit for any log: it never contains a user name,
 /// an address or a resource. Variants carry what the caller can act on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// An argument of the call is not what it must be; the text names the

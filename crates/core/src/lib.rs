@@ -2,27 +2,37 @@
 //! and keeps nothing by which any of them could be found again.
 #![forbid(unsafe_code)]
 
-pub mod address;
+mod address;
+mod calendar;
 pub mod client;
 mod config;
+mod counter;
 mod countries;
 mod error;
+pub mod fork;
 pub mod geo;
 mod key;
 mod log;
+mod login;
 mod lookup;
 mod marker;
 mod month;
 mod place;
+mod recorder;
 pub mod store;
+mod tally;
 mod totals;
 mod user;
+mod writer;
 
+pub use address::Address;
 pub use config::Config;
+pub use counter::{Counter, now};
 pub use countries::Countries;
 pub use error::Error;
 pub use key::{Key, KeyId, KeyTable, Kind};
 pub use log::{Level, Log};
+pub use login::{Login, Resource};
 pub use lookup::{DatabaseFiles, LoginKeys, Lookup};
 pub use marker::{Marker, Marking, MonthKey};
 pub use month::Month;

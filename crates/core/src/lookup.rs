@@ -1,15 +1,14 @@
 //! From a login to its keys: place, client and network.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwapOption, Guard};
-use std::sync::Arc;
 
 use crate::client::Classifier;
 use crate::geo::{AsnTable, GeoTable};
-use crate::{Config, Countries, Error, KeyId, KeyTable, address};
+use crate::{Address, Config, Countries, Error, KeyId, KeyTable, Login, Place, Resource};
 
 /// The databases and patterns of a counter. Shared by threads; a look-up waits
 /// for nobody, not even for a database that is being replaced.
@@ -84,43 +83,50 @@ impl Lookup {
         self.geo.load()
     }
 
-    /// The `geo-` key's text for an address as the host gave it.
+    /// The place of an address; unknown without a database, without an
+    /// address, or where the text is none.
     #[must_use]
-    pub fn place(&self, ip: Option<&[u8]>) -> crate::Place {
-        match (self.geo.load().as_deref(), parse(ip)) {
-            (Some(geo), Some(address)) => geo.lookup(address),
-            _ => crate::Place::default(),
+    pub fn place(&self, address: Option<Address<'_>>) -> Place {
+        match (self.geo.load().as_deref(), address.and_then(Address::ip)) {
+            (Some(geo), Some(ip)) => geo.lookup(ip),
+            _ => Place::default(),
         }
     }
 
-    /// The category of a resource, if a pattern matches it.
+    /// The name of an address's network, such as `AS3320`, or `?`. `None`
+    /// without a database of networks.
     #[must_use]
-    pub fn client(&self, resource: Option<&[u8]>) -> Option<&str> {
-        self.classifier.classify(resource?)
+    pub fn network(&self, address: Option<Address<'_>>) -> Option<String> {
+        let asn = self.asn.load();
+        let table = asn.as_deref()?;
+        let number = address
+            .and_then(Address::ip)
+            .and_then(|ip| table.lookup(ip));
+        Some(number.map_or_else(|| "?".into(), |number| format!("AS{number}")))
     }
 
-    /// The keys of a login, or `None` when its country is not counted.
+    /// The category of a resource, or `?` when no pattern matches it.
     #[must_use]
-    pub fn keys(
-        &self,
-        ip: Option<&[u8]>,
-        resource: Option<&[u8]>,
-        keys: &KeyTable,
-    ) -> Option<LoginKeys> {
-        let place = self.place(ip);
+    pub fn client(&self, resource: Option<Resource<'_>>) -> &str {
+        resource
+            .and_then(|resource| self.classifier.classify(resource.expose()))
+            .unwrap_or("?")
+    }
+
+    /// The keys that a login adds to, or `None` when its country is not
+    /// counted.
+    #[must_use]
+    pub fn keys(&self, login: &Login<'_>, keys: &KeyTable) -> Option<LoginKeys> {
+        let place = self.place(login.address);
         if !self.countries.admit(place.country) {
             return None;
         }
-        let asn = self.asn.load().as_deref().map(|table| {
-            match parse(ip).and_then(|address| table.lookup(address)) {
-                Some(number) => keys.id(&format!("asn-AS{number}")),
-                None => keys.id("asn-?"),
-            }
-        });
         Some(LoginKeys {
             place: keys.id(&format!("geo-{place}")),
-            client: keys.id(&format!("client-{}", self.client(resource).unwrap_or("?"))),
-            asn,
+            client: keys.id(&format!("client-{}", self.client(login.resource))),
+            asn: self
+                .network(login.address)
+                .map(|network| keys.id(&format!("asn-{network}"))),
         })
     }
 }
@@ -128,7 +134,3 @@ impl Lookup {
 /// Times and sizes of the database files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatabaseFiles([Option<(SystemTime, u64)>; 2]);
-
-fn parse(ip: Option<&[u8]>) -> Option<IpAddr> {
-    address::parse(ip?)
-}

@@ -3,13 +3,51 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Counts, Error, KeptUser, KeyId, KeyTable, Marker, Month, MonthKey, Totals, User};
+use crate::{
+    Config, Counts, Error, KeptUser, KeyId, KeyTable, Marker, Month, MonthKey, Totals, User,
+};
 
 #[cfg(test)]
 pub(crate) mod contract;
 mod memory;
 
 pub use memory::Memory;
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To record: no other process may record at the same time.
+    Record,
+    /// To read totals, also while another process records. Nothing is written.
+    Read,
+}
+
+/// Opens the store that `config` names. `secret` is the content of its
+/// `secret_file`.
+///
+/// # Errors
+///
+/// The setting is missing or names no store, or the store cannot be opened.
+pub fn open(config: &Config, secret: &[u8]) -> Result<Box<dyn Store>, Error> {
+    let url = config
+        .store
+        .as_deref()
+        .ok_or_else(|| Error::config("store", "is not set"))?;
+    let access = if config.read_only {
+        Access::Read
+    } else {
+        Access::Record
+    };
+    let (scheme, _place) = url.split_once(':').unwrap_or((url, ""));
+    let _ = (access, secret);
+    match scheme {
+        "memory" => Ok(Box::new(Memory::default())),
+        _ => Err(Error::config(
+            "store",
+            "must begin with sealed:, prosody: or memory:",
+        )),
+    }
+}
 
 /// The first login of a user in a month, on its way to a store.
 #[derive(Clone, Debug)]
@@ -66,7 +104,7 @@ pub struct OpenMonth {
     /// Its key and first login.
     pub state: MonthState,
     /// The markers of all users that count, sorted, each once.
-    pub markers: Arc<[Marker]>,
+    pub markers: Arc<Vec<Marker>>,
 }
 
 /// What a counter must know of a store before it can record.

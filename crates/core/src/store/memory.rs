@@ -1,6 +1,7 @@
 //! The store that keeps nothing: for tests, and for trying things out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
 use crate::{Error, KeptUser, Marker, Marking, Month, MonthKey, MonthTotals, Totals, User};
@@ -34,7 +35,7 @@ impl Store for Memory {
             .map(|(&month, open)| OpenMonth {
                 month,
                 state: open.state.clone(),
-                markers: open.markers.iter().copied().collect(),
+                markers: Arc::new(open.markers.iter().copied().collect()),
             })
             .collect();
         Ok(Loaded {

@@ -1,0 +1,251 @@
+//! Which months are open: the rule by which they close.
+
+use std::sync::Arc;
+
+use crate::Month;
+use crate::tally::Tally;
+
+/// How long after the first login of a later month a month closes: late events
+/// find their place, and a clock that is wrong for a while closes nothing.
+const GRACE: i64 = 24 * 60 * 60;
+
+/// The months that can be counted in. Replaced as a whole when one opens or
+/// closes, so that a login reads it without a lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Calendar {
+    /// Whether months close at all: that is for the store to say.
+    closes: bool,
+    closed_before: Month,
+    /// By month, ascending.
+    tallies: Vec<Arc<Tally>>,
+    /// The first time at which a login closes a month.
+    closes_at: i64,
+}
+
+impl Calendar {
+    pub(crate) fn new(closes: bool, closed_before: Month, tallies: Vec<Arc<Tally>>) -> Self {
+        let mut calendar = Self {
+            closes,
+            closed_before,
+            tallies,
+            closes_at: i64::MAX,
+        };
+        calendar.tallies.sort_by_key(|tally| tally.month);
+        calendar.update();
+        calendar
+    }
+
+    pub(crate) fn closed_before(&self) -> Month {
+        self.closed_before
+    }
+
+    pub(crate) fn tallies(&self) -> &[Arc<Tally>] {
+        &self.tallies
+    }
+
+    /// The tally of `month` when a login at `time` changes nothing here: the
+    /// month is open, and the login is neither its earliest nor closes another.
+    pub(crate) fn settled(&self, month: Month, time: i64) -> Option<&Arc<Tally>> {
+        // Nearly always the newest of one or two.
+        let tally = self
+            .tallies
+            .iter()
+            .rev()
+            .find(|tally| tally.month == month)?;
+        (time >= tally.first() && time < self.closes_at).then_some(tally)
+    }
+
+    /// Takes note of a login at `time` in the month of `tally`, which is added
+    /// when it is not there. Afterwards every month is closed that is before
+    /// one whose first login was a day or more ago.
+    pub(crate) fn note(&mut self, tally: &Arc<Tally>, time: i64) {
+        if !self.tallies.iter().any(|other| other.month == tally.month) {
+            self.tallies.push(Arc::clone(tally));
+            self.tallies.sort_by_key(|tally| tally.month);
+        }
+        tally.lower_first(time);
+        let reached =
+            |tally: &&Arc<Tally>| tally.month > self.closed_before && closes_at(tally) <= time;
+        if self.closes {
+            if let Some(tally) = self.tallies.iter().rev().find(reached) {
+                self.closed_before = tally.month;
+            }
+        }
+        self.update();
+    }
+
+    /// Keeps the newest `count` months only.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        let surplus = self.tallies.len().saturating_sub(count);
+        self.tallies.drain(..surplus);
+        self.update();
+    }
+
+    fn update(&mut self) {
+        let closed_before = self.closed_before;
+        self.tallies.retain(|tally| tally.month >= closed_before);
+        for tally in &self.tallies {
+            if tally.month == closed_before || !self.closes {
+                tally.settle();
+            }
+        }
+        self.closes_at = self
+            .tallies
+            .iter()
+            .filter(|tally| self.closes && tally.month > closed_before)
+            .map(|tally| closes_at(tally))
+            .min()
+            .unwrap_or(i64::MAX);
+    }
+}
+
+/// When a login closes the months before that of `tally`.
+fn closes_at(tally: &Tally) -> i64 {
+    tally.first().saturating_add(GRACE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MonthKey;
+    use crate::store::MonthState;
+
+    const DAY: i64 = GRACE;
+
+    fn month(text: &str) -> Month {
+        text.parse().unwrap()
+    }
+
+    fn tally(month: Month, time: i64) -> Arc<Tally> {
+        let state = MonthState {
+            key: MonthKey::from_bytes([1; 32]),
+            first: Some(time),
+        };
+        Arc::new(Tally::new(month, &state, b"", "", Arc::default()))
+    }
+
+    /// Logins at the given times, in this order; what is closed after each.
+    fn closed_after(times: &[i64]) -> Vec<String> {
+        let mut calendar = Calendar::new(true, Month::FIRST, Vec::new());
+        let mut closed = Vec::new();
+        for &time in times {
+            let month = Month::of(time).unwrap();
+            if month >= calendar.closed_before() && calendar.settled(month, time).is_none() {
+                let known = calendar.tallies().iter().find(|tally| tally.month == month);
+                let tally = known.map_or_else(|| tally(month, time), Arc::clone);
+                calendar.note(&tally, time);
+            }
+            closed.push(calendar.closed_before().to_string());
+        }
+        closed
+    }
+
+    #[test]
+    fn a_month_closes_a_day_after_the_first_login_of_a_later_one() {
+        let september = month("2026-09").start();
+        assert_eq!(
+            closed_after(&[
+                september - 10,
+                september + 600,
+                september + 599 + DAY,
+                september + 600 + DAY
+            ]),
+            ["0000-01", "0000-01", "2026-08", "2026-09"]
+        );
+    }
+
+    #[test]
+    fn a_login_in_a_third_month_closes_the_first() {
+        let (september, october) = (month("2026-09").start(), month("2026-10").start());
+        // The only login of September is in its last hour.
+        assert_eq!(
+            closed_after(&[
+                september - 10,
+                october - 3600,
+                october + 10,
+                october - 3600 + DAY,
+                october + 10 + DAY
+            ]),
+            ["0000-01", "2026-08", "2026-08", "2026-09", "2026-10"]
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_for_a_while_closes_nothing() {
+        let (august, year_2038) = (month("2026-08").start(), month("2038-01").start());
+        assert_eq!(
+            closed_after(&[
+                august,
+                year_2038,
+                year_2038 + DAY - 1,
+                august + 10,
+                august + 20 * DAY
+            ]),
+            ["0000-01", "2026-08", "2026-08", "2026-08", "2026-08"]
+        );
+    }
+
+    #[test]
+    fn an_earlier_login_that_comes_late_moves_the_border_back() {
+        let september = month("2026-09").start();
+        assert_eq!(
+            closed_after(&[
+                september + 1000,
+                september + 10,
+                september + 9 + DAY,
+                september + 10 + DAY
+            ]),
+            ["0000-01", "0000-01", "0000-01", "2026-09"]
+        );
+    }
+
+    #[test]
+    fn what_is_closed_stays_closed_when_the_clock_steps_back() {
+        let september = month("2026-09").start();
+        assert_eq!(
+            closed_after(&[september, september + DAY, september - 10, september + 5]),
+            ["0000-01", "2026-09", "2026-09", "2026-09"]
+        );
+    }
+
+    #[test]
+    fn where_months_do_not_close_every_month_is_settled() {
+        let mut calendar = Calendar::new(false, Month::FIRST, Vec::new());
+        for text in ["2026-09", "2026-07", "2026-08"] {
+            let start = month(text).start();
+            calendar.note(&tally(month(text), start + 5), start + 5);
+            assert!(calendar.settled(month(text), start).is_some());
+        }
+        assert_eq!(calendar.closed_before(), Month::FIRST);
+        calendar.truncate(2);
+        let months: Vec<String> = calendar
+            .tallies()
+            .iter()
+            .map(|tally| tally.month.to_string())
+            .collect();
+        assert_eq!(months, ["2026-08", "2026-09"]);
+    }
+
+    #[test]
+    fn settled_months_need_no_second_look() {
+        let september = month("2026-09").start();
+        let mut calendar = Calendar::new(true, Month::FIRST, Vec::new());
+        calendar.note(&tally(month("2026-09"), september + 5), september + 5);
+        for (time, settled) in [
+            (september + 4, false),
+            (september + 5, true),
+            (september + 5 + DAY, false),
+        ] {
+            assert_eq!(
+                calendar.settled(month("2026-09"), time).is_some(),
+                settled,
+                "{time}"
+            );
+        }
+        let tally = Arc::clone(&calendar.tallies()[0]);
+        calendar.note(&tally, september + 5 + DAY);
+        for time in [september, september + 40 * DAY] {
+            assert!(calendar.settled(month("2026-09"), time).is_some(), "{time}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The counter: what a host opens, records into, asks and closes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+
+use crate::recorder::{Recorder, Settings};
+use crate::{Config, Error, Login, Lookup, Month, Totals, User, fork, geo};
+
+/// How long `close` and `forget` wait for pending visits.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Counts the users of one host. Shared by threads.
+///
+/// Recording touches memory only: it never waits for a disk, a network or the
+/// writer. Everything else may wait.
+///
+/// After a fork the child leaves the parent's pending visits and open files to
+/// the parent, and begins afresh, with the same settings, at its first login.
+/// A `fork` while another thread opens or closes a counter leaves that counter
+/// unusable in the child.
+pub struct Counter {
+    recorder: ArcSwapOption<Recorder>,
+    /// Held while the counter is opened or closed.
+    opening: Mutex<()>,
+}
+
+impl Counter {
+    /// A closed counter.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            recorder: ArcSwapOption::const_empty(),
+            opening: Mutex::new(()),
+        }
+    }
+
+    /// Opens the counter. On an open counter, changes its settings: a login
+    /// sees all of the old ones or all of the new ones.
+    ///
+    /// # Errors
+    ///
+    /// A setting is wrong, or a database or the store cannot be opened. Nothing
+    /// has changed.
+    pub fn open(&self, config: &Config) -> Result<(), Error> {
+        let _opening = self.opening.lock();
+        match self.current() {
+            Ok(recorder) if recorder.check().is_ok() => self.reopen(&recorder, config),
+            _ => self.open_new(config),
+        }
+    }
+
+    fn open_new(&self, config: &Config) -> Result<(), Error> {
+        // A broken counter still holds the lock of its store.
+        if let Some(broken) = self.recorder.swap(None) {
+            broken.abandon();
+        }
+        let recorder = Recorder::open(config)?;
+        retain_at_open(&recorder)?;
+        self.recorder.store(Some(recorder));
+        Ok(())
+    }
+
+    fn reopen(&self, recorder: &Arc<Recorder>, config: &Config) -> Result<(), Error> {
+        let old = recorder.settings.load_full();
+        if old.config.store != config.store {
+            let next = Recorder::open(config)?;
+            retain_at_open(&next)?;
+            if let Err(error) = recorder.close(PATIENCE) {
+                next.abandon();
+                return Err(error);
+            }
+            self.recorder.store(Some(next));
+            return Ok(());
+        }
+        for (key, changed) in [
+            ("host", old.config.host != config.host),
+            ("secret_file", old.config.secret_file != config.secret_file),
+            ("key_dir", old.config.key_dir != config.key_dir),
+            ("read_only", old.config.read_only != config.read_only),
+        ] {
+            if changed {
+                let reason = "cannot change while the store is open; close the counter first";
+                return Err(Error::config(key, reason));
+            }
+        }
+        let lookup = Lookup::new(config)?;
+        recorder.settings.store(Arc::new(Settings {
+            config: config.clone(),
+            lookup,
+        }));
+        retain_at_open(recorder)
+    }
+
+    /// Counts a login, in memory.
+    ///
+    /// The answer is the same for a new and for a known user: it tells nobody
+    /// whether somebody was here before.
+    ///
+    /// # Errors
+    ///
+    /// The counter is closed, the month of the login is, its time is out of
+    /// range, or too many visits are pending. The login is not counted; if the
+    /// user comes again, that login may be.
+    pub fn record(&self, login: &Login<'_>) -> Result<(), Error> {
+        let recorder = self.recorder.load();
+        match recorder.as_ref() {
+            Some(recorder) if recorder.generation == fork::generation() => recorder.record(login),
+            Some(_) => self.current()?.record(login),
+            None => Err(Error::Closed),
+        }
+    }
+
+    /// Waits until everything that was recorded before is in the store.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be written, or the time has passed. Nothing is lost:
+    /// the writer goes on trying.
+    pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        self.current()?.flush(timeout)
+    }
+
+    /// Flushes and closes the counter, which may be opened again.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be written: the counter is as open as before.
+    pub fn close(&self) -> Result<(), Error> {
+        let _opening = self.opening.lock();
+        let recorder = self.current()?;
+        if recorder.check().is_ok() {
+            recorder.close(PATIENCE)?;
+        } else {
+            recorder.abandon();
+        }
+        self.recorder.store(None);
+        Ok(())
+    }
+
+    /// Reads the databases of places and networks again.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be used; the old ones stay.
+    pub fn reload_geoip(&self) -> Result<(), Error> {
+        self.current()?.settings.load().lookup.reload()
+    }
+
+    /// All totals, visits included that the store does not have yet.
+    ///
+    /// # Errors
+    ///
+    /// The counter is closed, or the store cannot be read.
+    pub fn totals(&self) -> Result<Totals, Error> {
+        self.current()?.totals()
+    }
+
+    /// Deletes the totals of the months before `before`, and returns which
+    /// they were. Open months stay.
+    ///
+    /// # Errors
+    ///
+    /// The counter is closed, or the store cannot be written.
+    pub fn purge(&self, before: Month) -> Result<Vec<Month>, Error> {
+        self.current()?.purge(before)
+    }
+
+    /// Deletes what is kept of `user`, because the account was deleted. The
+    /// counts stay. A user who comes again counts again.
+    ///
+    /// # Errors
+    ///
+    /// The counter is closed, or the store cannot be written.
+    pub fn forget(&self, user: User<'_>) -> Result<(), Error> {
+        self.current()?.forget(user, PATIENCE)
+    }
+
+    /// The English names of the cities in `totals`, as far as the configured
+    /// database has them. Takes about a second with a large one.
+    ///
+    /// # Errors
+    ///
+    /// The counter is closed.
+    pub fn city_names(&self, totals: &Totals) -> Result<BTreeMap<u32, String>, Error> {
+        let recorder = self.current()?;
+        let settings = recorder.settings.load();
+        let wanted = geo::cities(totals.values().flat_map(|month| month.counts.keys()));
+        let geo = settings.lookup.geo();
+        Ok(geo
+            .as_deref()
+            .map(|geo| geo.city_names(&wanted))
+            .unwrap_or_default())
+    }
+
+    /// The virtual host of the counter.
+    ///
+    /// # Errors
+    ///
+    /// The counter is closed.
+    pub fn host(&self) -> Result<String, Error> {
+        Ok(self.current()?.settings.load().config.host.clone())
+    }
+
+    /// Marks the counter as unusable after a panic: everything fails with
+    /// [`Error::Internal`] until it is opened again.
+    pub fn break_down(&self) {
+        if let Some(recorder) = self.recorder.load().as_ref() {
+            recorder.break_down();
+        }
+    }
+
+    /// The recorder of this process: after a fork, a new one.
+    fn current(&self) -> Result<Arc<Recorder>, Error> {
+        loop {
+            let recorder = self.recorder.load_full().ok_or(Error::Closed)?;
+            if recorder.generation == fork::generation() {
+                return Ok(recorder);
+            }
+            let ours = recorder.for_child();
+            let previous = self.recorder.compare_and_swap(&recorder, Some(ours));
+            // The parent's is never dropped: that would close its files.
+            std::mem::forget(recorder);
+            drop(previous);
+        }
+    }
+}
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Counter(..)")
+    }
+}
+
+/// The time of the system clock, in Unix seconds.
+#[must_use]
+pub fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_secs()).ok())
+        // A clock before 1970: a time that no login has.
+        .unwrap_or(-1)
+}
+
+/// Deletes what is older than `retention_months`. A clock that is wrong by
+/// years must not delete everything: months are counted from the newest one
+/// with totals, if that is before now.
+fn retain_at_open(recorder: &Arc<Recorder>) -> Result<(), Error> {
+    let config = &recorder.settings.load().config;
+    if config.retention_months == 0 || config.read_only {
+        return Ok(());
+    }
+    let newest = recorder.totals()?.keys().next_back().copied();
+    let today = Month::of(now())?;
+    recorder.retain(newest.map_or(today, |newest| newest.min(today)))
+}

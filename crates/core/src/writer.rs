@@ -1,0 +1,215 @@
+//! The writer: one thread per counter, which alone waits for the store.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::recorder::{Intake, Recorder};
+use crate::store::{Batch, Visit};
+use crate::{DatabaseFiles, Error, Month};
+
+/// The name of the thread, by which a host recognises it.
+pub(crate) const THREAD_NAME: &str = "mv-writer";
+
+/// How often the files of the databases are looked at.
+const WATCH: Duration = Duration::from_secs(30);
+
+/// The first and the longest pause after a failure of the store.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Starts the writer if there is none. When no thread can be had, the visits
+/// wait: the next login tries again.
+pub(crate) fn ensure(recorder: &Arc<Recorder>, intake: &mut Intake) {
+    if intake.writer.is_some() {
+        return;
+    }
+    let recorder = Arc::clone(recorder);
+    let body = move || {
+        if catch_unwind(AssertUnwindSafe(|| Writer::new(&recorder).run())).is_err() {
+            recorder.break_down();
+        }
+    };
+    intake.writer = thread::Builder::new()
+        .name(THREAD_NAME.into())
+        .spawn(body)
+        .ok();
+}
+
+struct Writer<'a> {
+    recorder: &'a Arc<Recorder>,
+    /// The pause before the next try, while the store fails.
+    pause: Option<Duration>,
+    files: DatabaseFiles,
+    next_watch: Instant,
+}
+
+/// What one round is to do.
+struct Work {
+    visits: Arc<Vec<Visit>>,
+    close_before: Option<Month>,
+    ticket: u64,
+    stop: bool,
+}
+
+impl Work {
+    fn is_empty(&self) -> bool {
+        self.visits.is_empty() && self.close_before.is_none()
+    }
+}
+
+impl<'a> Writer<'a> {
+    fn new(recorder: &'a Arc<Recorder>) -> Self {
+        Self {
+            recorder,
+            pause: None,
+            files: recorder.settings.load().lookup.files(),
+            next_watch: Instant::now() + WATCH,
+        }
+    }
+
+    fn run(mut self) {
+        loop {
+            self.sleep();
+            // Before anything is taken: in the child of a fork, opening the
+            // store may change what is pending.
+            let opened = self.recorder.store().map(drop);
+            let work = self.take();
+            match opened.and_then(|()| self.write(&work)) {
+                Ok(()) => self.done(&work),
+                Err(error) => self.failed(&work, error),
+            }
+            if work.stop {
+                return;
+            }
+            if Instant::now() >= self.next_watch {
+                self.watch();
+            }
+        }
+    }
+
+    /// Sleeps until there is something to do.
+    fn sleep(&self) {
+        let mut intake = self.recorder.intake.lock();
+        loop {
+            let due = intake.due.filter(|_| intake.has_work());
+            let until = due.map_or(self.next_watch, |due| due.min(self.next_watch));
+            if intake.is_urgent() || until <= Instant::now() {
+                return;
+            }
+            self.recorder.wake.wait_until(&mut intake, until);
+        }
+    }
+
+    /// Takes what is there, unless only the database files are to be looked at.
+    fn take(&self) -> Work {
+        let mut intake = self.recorder.intake.lock();
+        let mut work = Work {
+            visits: Arc::default(),
+            close_before: None,
+            ticket: intake.wanted,
+            stop: intake.stop,
+        };
+        if intake.is_urgent() || intake.due.is_some_and(|due| due <= Instant::now()) {
+            work.visits = Arc::new(std::mem::take(&mut intake.pending));
+            work.close_before = intake.close_before;
+            intake.taken = Arc::clone(&work.visits);
+            intake.due = None;
+        }
+        work
+    }
+
+    /// Writes the work into the store, and takes note before the store's lock
+    /// goes: a report must see each visit once.
+    fn write(&self, work: &Work) -> Result<(), Error> {
+        let recorder = self.recorder;
+        let mut store = recorder.store()?;
+        if !work.visits.is_empty() {
+            store.commit(&Batch {
+                visits: &work.visits,
+                keys: recorder.keys(),
+                months: &recorder.month_states(&work.visits),
+            })?;
+        }
+        if let Some(month) = work.close_before {
+            store.close_before(month)?;
+        }
+        let mut intake = recorder.intake.lock();
+        intake.taken = Arc::default();
+        if let Some(month) = work.close_before {
+            intake.closing.retain(|tally| tally.month >= month);
+            if intake.close_before == work.close_before {
+                intake.close_before = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells those who wait, and looks after what comes with a closed month.
+    fn done(&mut self, work: &Work) {
+        self.answer(work, None);
+        let log = self.recorder.log();
+        if !work.is_empty() && self.pause.take().is_some() {
+            log.info("the store can be written again");
+        }
+        if let Some(month) = work.close_before {
+            log.info(format_args!("the months before {month} are closed"));
+            if let Err(error) = self.recorder.retain(month) {
+                log.error(format_args!("old totals were not deleted: {error}"));
+            }
+        }
+    }
+
+    /// Puts the work back, and says why, once.
+    fn failed(&mut self, work: &Work, error: Error) {
+        let first = self.pause.is_none();
+        let pause = self
+            .pause
+            .map_or(PAUSES.0, |pause| (pause * 2).min(PAUSES.1));
+        self.pause = Some(pause);
+        {
+            let mut intake = self.recorder.intake.lock();
+            let mut visits = Vec::clone(&work.visits);
+            visits.append(&mut intake.pending);
+            intake.pending = visits;
+            intake.taken = Arc::default();
+            intake.due = Some(Instant::now() + pause);
+        }
+        if first {
+            let log = self.recorder.log();
+            log.error(format_args!(
+                "{error}; visits wait in memory until it works"
+            ));
+        }
+        self.answer(work, Some(error));
+    }
+
+    fn answer(&self, work: &Work, outcome: Option<Error>) {
+        let mut intake = self.recorder.intake.lock();
+        intake.tried = work.ticket;
+        intake.outcome = outcome;
+        drop(intake);
+        self.recorder.tried.notify_all();
+    }
+
+    /// Reads a database again when its file was replaced.
+    fn watch(&mut self) {
+        self.next_watch = Instant::now() + WATCH;
+        let settings = self.recorder.settings.load();
+        let files = settings.lookup.files();
+        if files == self.files {
+            return;
+        }
+        self.files = files;
+        match settings.lookup.reload() {
+            Ok(()) => settings
+                .config
+                .log
+                .info("the databases of places and networks were read again"),
+            Err(error) => settings
+                .config
+                .log
+                .warn(format_args!("{error}; the old database stays in use")),
+        }
+    }
+}
