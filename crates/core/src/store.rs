@@ -7,6 +7,8 @@ use crate::{Counts, Error, KeptUser, KeyId, KeyTable, Marker, Month, MonthKey, T
 
 #[cfg(test)]
 pub(crate) mod contract;
+pub(crate) mod files;
+pub(crate) mod lock;
 mod memory;
 
 pub use memory::Memory;
