@@ -9,6 +9,8 @@ use crate::{
 
 #[cfg(test)]
 pub(crate) mod contract;
+pub(crate) mod files;
+pub(crate) mod lock;
 mod memory;
 
 pub use memory::Memory;

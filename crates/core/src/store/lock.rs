@@ -1,0 +1,243 @@
+//! The recorder's lock: at most one process, and one counter in it, records
+//! into a store.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::process;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+
+use crate::Error;
+
+/// Device and inode of a lock file: the same however its path is written.
+type FileId = (u64, u64);
+
+/// The lock files that are held, each with the process that holds it.
+///
+/// A POSIX lock ends when its process closes *any* descriptor of the file, so
+/// one that is in here must not even be opened. After a `fork` the entries of
+/// the parent are here too; the process number tells that they are not ours.
+static HELD: Mutex<BTreeMap<FileId, u32>> = Mutex::new(BTreeMap::new());
+
+/// A lock file that this process holds; released when dropped.
+///
+/// The lock is a POSIX record lock (`fcntl`, `F_SETLK`) because a `fork` does
+/// not inherit one: dropped in the child of a fork, this does nothing to the
+/// parent's lock, and the child cannot acquire it as long as the parent lives.
+/// It ends with the process, however that ends; the file stays.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    /// Taken out only to be closed.
+    file: Option<File>,
+    id: FileId,
+    owner: u32,
+}
+
+impl Lock {
+    /// Takes the lock at `path`, and makes the file if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Another process or counter holds it; the message says which process.
+    pub(crate) fn acquire(path: &Path) -> Result<Self, Error> {
+        let failed =
+            |error: &io::Error| Error::io(format!("cannot lock {}", path.display()), error);
+        let me = process::id();
+        // Held by others for as long as it takes to open a file; the limit is
+        // for the child of a fork that came in just that moment.
+        let Some(mut held) = HELD.try_lock_for(Duration::from_secs(10)) else {
+            return Err(failed(&io::ErrorKind::WouldBlock.into()));
+        };
+        let mine = fs::metadata(path).is_ok_and(|found| held.get(&id_of(&found)) == Some(&me));
+        if mine {
+            return Err(in_use(me, &program(me)));
+        }
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o640)
+            .open(path)
+            .map_err(|error| failed(&error))?;
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => (),
+            Err(Errno::AGAIN | Errno::ACCESS) => return Err(held_by_another(&mut file)),
+            Err(errno) => return Err(failed(&errno.into())),
+        }
+        let found = file.metadata().map_err(|error| failed(&error))?;
+        sign(&mut file, &format!("{me} {}\n", program(me))).map_err(|error| failed(&error))?;
+        let id = id_of(&found);
+        held.insert(id, me);
+        Ok(Self {
+            file: Some(file),
+            id,
+            owner: me,
+        })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // In the child of a fork neither the entry nor the text is ours, and
+        // closing the file there leaves the parent's lock as it is.
+        if self.owner != process::id() {
+            return;
+        }
+        let mut held = HELD.lock();
+        if let Some(mut file) = self.file.take() {
+            // A stale text harms nobody: the lock decides, not the text.
+            let _ = sign(&mut file, "");
+        }
+        // Only now that the file is closed: closing it later would end the
+        // lock of whoever opened it in between.
+        held.remove(&self.id);
+    }
+}
+
+/// Writes who holds the lock, for those who are refused.
+fn sign(file: &mut File, text: &str) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text.as_bytes())
+}
+
+fn id_of(file: &fs::Metadata) -> FileId {
+    (file.dev(), file.ino())
+}
+
+/// The refusal when another process has locked `file`.
+fn held_by_another(file: &mut File) -> Error {
+    let mut text = String::new();
+    // A text that cannot be read only makes the message shorter.
+    let _ = file.take(100).read_to_string(&mut text);
+    let (signed, name) = text.trim_end().split_once(' ').unwrap_or_default();
+    let holder = fcntl_getlk(&*file, &Flock::from(FlockType::WriteLock))
+        .ok()
+        .flatten()
+        .and_then(|lock| lock.pid)
+        .and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
+    match (holder, signed.parse::<u32>()) {
+        (Some(holder), Ok(signed)) if holder == signed => in_use(holder, name),
+        (Some(holder), _) => in_use(holder, &program(holder)),
+        // A process that this one cannot see, in another container.
+        (None, Ok(signed)) => in_use(signed, name),
+        (None, Err(_)) => Error::storage("the store is in use", "by another process"),
+    }
+}
+
+fn in_use(process: u32, name: &str) -> Error {
+    let name = if name.is_empty() {
+        String::new()
+    } else {
+        format!(" ({name})")
+    };
+    Error::storage(
+        "cannot record",
+        format!("the store is in use by process {process}{name}"),
+    )
+}
+
+/// The name of a running program, as far as the system tells.
+fn program(process: u32) -> String {
+    fs::read_to_string(format!("/proc/{process}/comm"))
+        .map(|name| name.trim_end().replace(char::is_control, "?"))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn two_in_one_process_exclude_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let first = Lock::acquire(&path).unwrap();
+        let me = process::id();
+        let expected = format!(
+            "cannot record: the store is in use by process {me} ({})",
+            program(me)
+        );
+        // Under another name of the same file, too.
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("link")).unwrap();
+        for path in [&path, &folder.path().join("link/lock")] {
+            assert_eq!(Lock::acquire(path).unwrap_err().to_string(), expected);
+        }
+        drop(first);
+        Lock::acquire(&path).unwrap();
+        Lock::acquire(&path).unwrap();
+    }
+
+    /// Started by itself as a second process, this test tries the lock and
+    /// prints what comes of it.
+    #[test]
+    fn another_process_is_refused_until_the_lock_is_dropped() {
+        const PATH: &str = "MONTHLY_VISITORS_TEST_LOCK";
+        if let Some(path) = std::env::var_os(PATH) {
+            match Lock::acquire(path.as_ref()) {
+                Ok(_) => println!("acquired"),
+                Err(error) => println!("refused, {error}"),
+            }
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let other = || {
+            let output = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "--nocapture"])
+                .arg("store::lock::tests::another_process_is_refused_until_the_lock_is_dropped")
+                .env(PATH, &path)
+                .output()
+                .unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let me = process::id();
+        let refusal = format!("in use by process {me} ({})", program(me));
+        let lock = Lock::acquire(&path).unwrap();
+        assert!(other().contains(&refusal), "{}", other());
+        // A refused second counter of this process must not end the lock.
+        assert!(Lock::acquire(&path).is_err());
+        assert!(other().contains(&refusal));
+        drop(lock);
+        assert!(other().contains("acquired"), "{}", other());
+    }
+
+    #[test]
+    fn what_a_fork_brings_along_is_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let mut lock = Lock::acquire(&path).unwrap();
+        // As it looks in the child: the lock and its entry are another's.
+        let parent = process::id() + 1;
+        lock.owner = parent;
+        HELD.lock().insert(lock.id, parent);
+        let id = lock.id;
+        drop(lock);
+        assert!(
+            !fs::read(&path).unwrap().is_empty(),
+            "the parent's name was erased"
+        );
+        assert_eq!(HELD.lock().get(&id), Some(&parent));
+        // The entry refuses nothing: the system's lock decides.
+        Lock::acquire(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_an_error_that_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = Lock::acquire(&folder.path().join("no/lock"))
+            .unwrap_err()
+            .to_string();
+        assert!(message.starts_with("cannot lock ") && message.contains("no/lock"));
+    }
+}
