@@ -13,7 +13,10 @@ pub(crate) mod files;
 pub(crate) mod lock;
 mod memory;
 
+mod sealed;
+
 pub use memory::Memory;
+pub use sealed::Sealed;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +43,19 @@ pub fn open(config: &Config, secret: &[u8]) -> Result<Box<dyn Store>, Error> {
     } else {
         Access::Record
     };
-    let (scheme, _place) = url.split_once(':').unwrap_or((url, ""));
-    let _ = (access, secret);
+    let (scheme, place) = url.split_once(':').unwrap_or((url, ""));
+    if place.is_empty() && scheme != "memory" {
+        return Err(Error::config("store", "names no folder"));
+    }
+    let keys = config.key_dir.as_deref();
     match scheme {
+        "sealed" => Ok(Box::new(Sealed::open(
+            place.as_ref(),
+            keys,
+            secret,
+            access,
+            &config.log,
+        )?)),
         "memory" => Ok(Box::new(Memory::default())),
         _ => Err(Error::config(
             "store",

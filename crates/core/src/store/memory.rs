@@ -72,6 +72,9 @@ impl Store for Memory {
 
     fn close_before(&mut self, month: Month) -> Result<(), Error> {
         self.open = self.open.split_off(&month);
+        if let Some(open) = self.open.get_mut(&month) {
+            open.state.first = None;
+        }
         for (_, totals) in self.totals.range_mut(..month) {
             totals.open = false;
         }

@@ -1,0 +1,265 @@
+//! The sealed store, `sealed:DIR`: one folder, encrypted while a month is open,
+//! totals alone once it is closed.
+//!
+//! ```text
+//! DIR/  0700
+//!   2026-10.json    a closed month
+//!   2026-11.sealed  an open month: its markers and counts, encrypted
+//!   2026-11.fresh   the same for what came since
+//!   2026-11.key     the key of this month alone, destroyed when it closes
+//!   lock            held by the process that records
+//! ```
+
+mod blob;
+mod closed;
+mod folder;
+mod month;
+mod reading;
+mod start;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use self::blob::Content;
+use self::folder::{Folder, Part};
+use self::month::OpenFile;
+use super::lock::Lock;
+use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
+use crate::{Error, KeptUser, Log, Marker, Marking, Month, MonthKey, MonthTotals, Totals, User};
+
+/// The longest key that a file can hold.
+const MAX_KEY: usize = 65_535;
+
+/// The native store of one server.
+pub struct Sealed {
+    folder: Folder,
+    secret: Zeroizing<Vec<u8>>,
+    log: Log,
+    /// None when opened for reading.
+    locks: Vec<Lock>,
+    months: BTreeMap<Month, OpenFile>,
+    closed_before: Month,
+}
+
+impl Sealed {
+    /// Opens the store in the folder `dir`, which is made if it is not there.
+    /// Keys are in `key_dir`, if one is given.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read or, to record, written, or another process
+    /// records into it.
+    pub fn open(
+        dir: &Path,
+        key_dir: Option<&Path>,
+        secret: &[u8],
+        access: Access,
+        log: &Log,
+    ) -> Result<Self, Error> {
+        let mut store = Self {
+            folder: Folder::new(dir, key_dir),
+            secret: Zeroizing::new(secret.to_vec()),
+            log: log.clone(),
+            locks: Vec::new(),
+            months: BTreeMap::new(),
+            closed_before: Month::FIRST,
+        };
+        match access {
+            Access::Record => store.start()?,
+            // Says now whether the folder can be read.
+            Access::Read => store.folder.months(Part::Json).map(drop)?,
+        }
+        Ok(store)
+    }
+
+    /// Writes the totals of the months before `month`, and destroys the rest.
+    fn finish_months(&mut self, month: Month) -> Result<(), Error> {
+        while let Some((&first, file)) = self.months.range(..month).next() {
+            let totals = file.totals();
+            if !totals.counts.is_empty() || totals.incomplete {
+                let bytes = closed::write(first, &totals.counts, totals.incomplete)?;
+                self.folder.write(first, Part::Json, &bytes)?;
+            }
+            self.remove_open(first)?;
+            self.months.remove(&first);
+        }
+        Ok(())
+    }
+
+    /// Destroys what leads to the users of a month.
+    fn remove_open(&self, month: Month) -> Result<(), Error> {
+        self.folder.destroy_key(month)?;
+        self.folder.remove(month, Part::Sealed)?;
+        self.folder.remove(month, Part::Fresh)
+    }
+
+    fn must_record(&self) -> Result<(), Error> {
+        if self.locks.is_empty() {
+            return Err(Error::storage(
+                "cannot record",
+                "the store is open for reading only",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Store for Sealed {
+    fn character(&self) -> Character {
+        Character {
+            keeps_users: false,
+            closes_months: true,
+        }
+    }
+
+    fn load(&mut self) -> Result<Loaded, Error> {
+        self.must_record()?;
+        let open = self.months.iter().map(|(&month, file)| OpenMonth {
+            month,
+            state: file.state.clone(),
+            markers: file.markers(),
+        });
+        Ok(Loaded {
+            open: open.collect(),
+            closed_before: self.closed_before,
+        })
+    }
+
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+        self.must_record()?;
+        for visit in batch.visits {
+            if visit.month < self.closed_before {
+                return Err(Error::MonthClosed(visit.month));
+            }
+        }
+        for (&month, state) in batch.months {
+            if month < self.closed_before {
+                continue;
+            }
+            let file = self
+                .months
+                .entry(month)
+                .or_insert_with(|| OpenFile::new(month, state.clone(), &self.secret));
+            if file.state.key != state.key {
+                return Err(Error::storage(
+                    format_args!("cannot write {month}"),
+                    "it has another key",
+                ));
+            }
+            file.state.first = state.first;
+            let additions = file.additions(batch);
+            file.add(&additions, &self.folder)?;
+        }
+        Ok(())
+    }
+
+    fn close_before(&mut self, month: Month) -> Result<(), Error> {
+        self.must_record()?;
+        self.finish_months(month)?;
+        self.closed_before = self.closed_before.max(month);
+        if let Some(file) = self.months.get_mut(&month) {
+            if file.state.first.take().is_some() {
+                // So that the next process knows it too.
+                file.rewrite(&self.folder)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn totals(&mut self) -> Result<Totals, Error> {
+        let mut totals = BTreeMap::new();
+        if self.locks.is_empty() {
+            let mut open = self.folder.months(Part::Sealed)?;
+            open.extend(self.folder.months(Part::Fresh)?);
+            for month in open {
+                if let Some(found) = self.read_open(month)? {
+                    totals.insert(month, found);
+                }
+            }
+        } else {
+            totals.extend(
+                self.months
+                    .iter()
+                    .map(|(&month, file)| (month, file.totals())),
+            );
+            totals
+                .retain(|_, month: &mut MonthTotals| !month.counts.is_empty() || month.incomplete);
+        }
+        // After the open ones: one that was closed in between is here.
+        totals.extend(self.closed_totals()?);
+        Ok(totals)
+    }
+
+    fn purge(&mut self, before: Month) -> Result<Vec<Month>, Error> {
+        self.must_record()?;
+        let months = self.folder.months(Part::Json)?;
+        let gone: Vec<Month> = months.range(..before).copied().collect();
+        for &month in &gone {
+            self.folder.remove(month, Part::Json)?;
+        }
+        Ok(gone)
+    }
+
+    fn forget(&mut self, _: User<'_>, markers: &[(Month, Marker)]) -> Result<(), Error> {
+        self.must_record()?;
+        for &(month, marker) in markers {
+            if let Some(file) = self.months.get_mut(&month) {
+                file.forget(marker, &self.folder)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn users(&mut self) -> Result<Vec<(KeptUser, Month)>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn import(&mut self, month: Month, copy: &MonthCopy, host: &str) -> Result<(), Error> {
+        self.must_record()?;
+        if copy.counts.keys().any(|key| key.as_str().len() > MAX_KEY) {
+            return Err(Error::storage(
+                format_args!("cannot keep {month}"),
+                "a key is too long",
+            ));
+        }
+        let (state, markers) = match &copy.marks {
+            Marks::Closed => {
+                let bytes = closed::write(month, &copy.counts, copy.incomplete)?;
+                self.folder.write(month, Part::Json, &bytes)?;
+                self.remove_open(month)?;
+                self.months.remove(&month);
+                return Ok(());
+            }
+            Marks::Keyed(open) => (open.state.clone(), Vec::clone(&open.markers)),
+            Marks::Users(users) => {
+                let state = MonthState {
+                    key: MonthKey::random()?,
+                    first: Some(month.start()),
+                };
+                let marking = Marking::new(&state.key, &self.secret, host);
+                let mut markers: Vec<Marker> = users
+                    .iter()
+                    .map(|user| marking.of(user.as_user()))
+                    .collect();
+                markers.sort();
+                markers.dedup();
+                (state, markers)
+            }
+        };
+        let content = Content {
+            incomplete: copy.incomplete,
+            first: state.first,
+            counts: copy.counts.clone(),
+            markers,
+        };
+        let mut file = OpenFile::with(month, state, &self.secret, content);
+        file.rewrite(&self.folder)?;
+        self.months.insert(month, file);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,329 @@
+//! The encrypted file of an open month.
+//!
+//! Layout, numbers in little-endian order:
+//!
+//! ```text
+//! offset  size  header, authenticated, readable by anybody
+//!      0     8  "MVSEALED"
+//!      8     1  version, 1
+//!      9     1  1: the whole month so far, 2: what came since
+//!     10     7  the month, "2026-11"
+//!     17     8  which key: a hash of it and the secret
+//!     25    24  identity of the file that this one adds to; zero if none
+//!     49    24  nonce, random, and identity of this file
+//!     73        ciphertext (XChaCha20-Poly1305), of:
+//!            1  1 when visits of this month were lost, else 0
+//!            8  time of the earliest login in Unix seconds, −2⁶³ for none
+//!            4  number of counts, each:
+//!                 2  length of the key
+//!                    the key, UTF-8
+//!                 8  number of users
+//!            8  number of markers, each 8, ascending
+//!               zeros up to the next step of size
+//!   last 16     authentication tag
+//! ```
+//!
+//! Equal content gives equal plaintext, whatever the order of the logins. The
+//! steps of size are 1/16 of the size or finer, and at least 4 KiB, so that
+//! whoever sees two versions learns little of how many came between.
+
+use chacha20poly1305::aead::{AeadInOut, KeyInit};
+use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
+
+use crate::{Counts, Error, Key, Marker, Month, MonthKey};
+
+const MAGIC: &[u8; 8] = b"MVSEALED";
+const VERSION: u8 = 1;
+const HEADER: usize = 73;
+const TAG: usize = 16;
+const SMALLEST_STEP: usize = 4096;
+
+/// Distinguishes one written file from every other: its nonce.
+pub(super) type Id = [u8; 24];
+
+/// Which of the two files of a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The whole month so far.
+    Whole,
+    /// What came since the file of this identity; zero if there is none.
+    Since(Id),
+}
+
+/// What a file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) incomplete: bool,
+    pub(super) first: Option<i64>,
+    pub(super) counts: Counts,
+    /// Ascending, each once.
+    pub(super) markers: Vec<Marker>,
+}
+
+/// Why a file cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// It was written under another key or secret.
+    ForeignKey,
+    /// Its bytes are not what was written.
+    Broken,
+}
+
+/// Makes the files of one month.
+pub(super) struct Seal {
+    month: Month,
+    cipher: XChaCha20Poly1305,
+    key_check: [u8; 8],
+}
+
+impl Seal {
+    pub(super) fn new(month: Month, key: &MonthKey, secret: &[u8]) -> Self {
+        let encryption = key.derive("monthly-visitors 2026 file", secret);
+        let check = key.derive("monthly-visitors 2026 which key", secret);
+        let mut key_check = [0; 8];
+        key_check.copy_from_slice(check.expose().split_at(8).0);
+        Self {
+            month,
+            cipher: XChaCha20Poly1305::new(encryption.expose().into()),
+            key_check,
+        }
+    }
+
+    /// The bytes of a file, and its identity.
+    pub(super) fn close(&self, kind: Kind, content: &Content) -> Result<(Id, Vec<u8>), Error> {
+        let cannot = |reason: &str| Error::storage("cannot encrypt a month", reason);
+        let mut id = [0; 24];
+        getrandom::fill(&mut id).map_err(|error| cannot(&error.to_string()))?;
+        let header = self.header(kind, &id);
+        let mut bytes = Vec::with_capacity(size(content));
+        bytes.extend(header);
+        write(content, &mut bytes);
+        bytes.resize(size(content) - TAG, 0);
+        let body = bytes.get_mut(HEADER..).unwrap_or_default();
+        let tag = self
+            .cipher
+            .encrypt_inout_detached(&XNonce::from(id), &header, body.into())
+            .map_err(|_| cannot("too long"))?;
+        bytes.extend(tag);
+        Ok((id, bytes))
+    }
+
+    /// Reads the bytes of a file; returns its kind, identity and content.
+    pub(super) fn open(&self, mut bytes: Vec<u8>) -> Result<(Kind, Id, Content), Damage> {
+        let tag = bytes.len().checked_sub(TAG).ok_or(Damage::Broken)?;
+        let tag = Tag::try_from(bytes.split_off(tag).as_slice()).map_err(|_| Damage::Broken)?;
+        let (header, body) = bytes.split_at_mut_checked(HEADER).ok_or(Damage::Broken)?;
+        let mut reader = Reader(header);
+        let start = (reader.array()?, reader.array()?);
+        let kind: [u8; 1] = reader.array()?;
+        let month: [u8; 7] = reader.array()?;
+        let key_check: [u8; 8] = reader.array()?;
+        let base = reader.array()?;
+        let id = reader.array()?;
+        let kind = match kind {
+            [1] => Kind::Whole,
+            [2] => Kind::Since(base),
+            _ => return Err(Damage::Broken),
+        };
+        if start != (*MAGIC, [VERSION]) || month != *self.month.to_string().as_bytes() {
+            return Err(Damage::Broken);
+        }
+        if key_check != self.key_check {
+            return Err(Damage::ForeignKey);
+        }
+        self.cipher
+            .decrypt_inout_detached(&XNonce::from(id), header, body.into(), &tag)
+            .map_err(|_| Damage::Broken)?;
+        Ok((kind, id, read(body)?))
+    }
+
+    fn header(&self, kind: Kind, id: &Id) -> [u8; HEADER] {
+        let (kind, base) = match kind {
+            Kind::Whole => (1, [0; 24]),
+            Kind::Since(base) => (2, base),
+        };
+        let month = self.month.to_string();
+        let parts: [&[u8]; 7] = [
+            MAGIC,
+            &[VERSION],
+            &[kind],
+            month.as_bytes(),
+            &self.key_check,
+            &base,
+            id,
+        ];
+        let mut header = [0; HEADER];
+        for (to, from) in header.iter_mut().zip(parts.concat()) {
+            *to = from;
+        }
+        header
+    }
+}
+
+/// The size of the file with this content, in bytes.
+pub(super) fn size(content: &Content) -> usize {
+    let counts: usize = content
+        .counts
+        .keys()
+        .map(|key| 10 + key.as_str().len())
+        .sum();
+    let plain = 1 + 8 + 4 + counts + 8 + 8 * content.markers.len();
+    HEADER + padded(plain) + TAG
+}
+
+fn padded(plain: usize) -> usize {
+    let step = (plain / 16 + 1).next_power_of_two() / 2;
+    plain.next_multiple_of(step.max(SMALLEST_STEP))
+}
+
+fn write(content: &Content, to: &mut Vec<u8>) {
+    to.push(content.incomplete.into());
+    to.extend(content.first.unwrap_or(i64::MIN).to_le_bytes());
+    to.extend(len32(content.counts.len()).to_le_bytes());
+    for (key, count) in &content.counts {
+        let key = key.as_str().as_bytes();
+        // Keys are far shorter: `import` refuses longer ones.
+        to.extend(u16::try_from(key.len()).unwrap_or(u16::MAX).to_le_bytes());
+        to.extend(key);
+        to.extend(count.to_le_bytes());
+    }
+    to.extend(u64::from(len32(content.markers.len())).to_le_bytes());
+    for marker in &content.markers {
+        to.extend(marker.0.to_le_bytes());
+    }
+}
+
+/// Four thousand million keys or users do not fit into memory.
+fn len32(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+fn read(body: &[u8]) -> Result<Content, Damage> {
+    let mut reader = Reader(body);
+    let [incomplete] = reader.array()?;
+    let first = i64::from_le_bytes(reader.array()?);
+    let mut counts = Counts::new();
+    for _ in 0..u32::from_le_bytes(reader.array()?) {
+        let len = u16::from_le_bytes(reader.array()?);
+        let key = str::from_utf8(reader.bytes(len.into())?).map_err(|_| Damage::Broken)?;
+        counts.insert(Key::new(key), u64::from_le_bytes(reader.array()?));
+    }
+    let len = u64::from_le_bytes(reader.array()?);
+    let len = usize::try_from(len).ok().and_then(|len| len.checked_mul(8));
+    let markers = reader.bytes(len.ok_or(Damage::Broken)?)?;
+    let markers = markers.chunks_exact(8).map(|bytes| {
+        let mut number = [0; 8];
+        number.copy_from_slice(bytes);
+        Marker(u64::from_le_bytes(number))
+    });
+    Ok(Content {
+        incomplete: incomplete != 0,
+        first: (first != i64::MIN).then_some(first),
+        counts,
+        markers: markers.collect(),
+    })
+}
+
+/// Takes bytes from the front.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, len: usize) -> Result<&'a [u8], Damage> {
+        let (front, rest) = self.0.split_at_checked(len).ok_or(Damage::Broken)?;
+        self.0 = rest;
+        Ok(front)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
+        self.bytes(N)?.try_into().map_err(|_| Damage::Broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seal(key: u8, secret: &[u8]) -> Seal {
+        let month = "2026-11".parse().unwrap();
+        Seal::new(month, &MonthKey::from_bytes([key; 32]), secret)
+    }
+
+    fn content(users: u64) -> Content {
+        Content {
+            incomplete: true,
+            first: Some(1_793_491_200),
+            counts: Counts::from([
+                (Key::new("geo-?-?-?"), users),
+                (Key::new("client-\"ü\n"), 7),
+            ]),
+            markers: (0..users).map(Marker).collect(),
+        }
+    }
+
+    #[test]
+    fn opens_to_what_was_closed() {
+        for content in [Content::default(), content(3), content(10_000)] {
+            for kind in [Kind::Whole, Kind::Since([9; 24])] {
+                let (id, bytes) = seal(1, b"").close(kind, &content).unwrap();
+                assert_eq!(bytes.len(), size(&content));
+                let opened = seal(1, b"").open(bytes).unwrap();
+                assert_eq!(opened, (kind, id, content.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn tells_a_foreign_key_from_broken_bytes() {
+        let (_, bytes) = seal(1, b"secret").close(Kind::Whole, &content(3)).unwrap();
+        for other in [seal(2, b"secret"), seal(1, b"other"), seal(1, b"")] {
+            assert_eq!(other.open(bytes.clone()), Err(Damage::ForeignKey));
+        }
+        let december = Seal::new(
+            "2026-12".parse().unwrap(),
+            &MonthKey::from_bytes([1; 32]),
+            b"secret",
+        );
+        assert_eq!(december.open(bytes.clone()), Err(Damage::Broken));
+        for at in [0, 8, 9, 10, 26, 50, HEADER, HEADER + 300, bytes.len() - 1] {
+            let mut wrong = bytes.clone();
+            wrong[at] ^= 1;
+            assert_eq!(
+                seal(1, b"secret").open(wrong),
+                Err(Damage::Broken),
+                "byte {at}"
+            );
+        }
+        for len in [0, 15, 16, HEADER, HEADER + TAG, bytes.len() - 1] {
+            let short = bytes.get(..len).unwrap().to_vec();
+            assert_eq!(
+                seal(1, b"secret").open(short),
+                Err(Damage::Broken),
+                "{len} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_content_can_be_read_and_no_two_files_are_alike() {
+        let (one, bytes) = seal(1, b"").close(Kind::Whole, &content(3)).unwrap();
+        let (other, again) = seal(1, b"").close(Kind::Whole, &content(3)).unwrap();
+        assert_ne!(one, other);
+        assert_ne!(bytes[HEADER..], again[HEADER..]);
+        assert!(!bytes.windows(4).any(|window| window == b"geo-"));
+    }
+
+    #[test]
+    fn grows_in_steps_of_at_most_a_sixteenth() {
+        let mut sizes = std::collections::BTreeSet::new();
+        for users in (0..200_000).step_by(97) {
+            let plain = 8 * users;
+            let size = padded(plain);
+            assert!(
+                size >= plain && size - plain <= (plain / 16).max(SMALLEST_STEP),
+                "{users}"
+            );
+            sizes.insert(size);
+        }
+        assert!(sizes.len() < 150, "{} sizes", sizes.len());
+    }
+}

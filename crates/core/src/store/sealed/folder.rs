@@ -1,0 +1,172 @@
+//! The names of the files of a sealed store.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::store::files;
+use crate::{Error, Month, MonthKey};
+
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
+
+/// The folder of a store and, if that is another, the one of its keys.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    dir: PathBuf,
+    keys: PathBuf,
+}
+
+/// What a file of a month is, and how its name ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The totals of a closed month.
+    Json,
+    /// The whole open month so far.
+    Sealed,
+    /// What came since.
+    Fresh,
+    /// The key of the open month.
+    Key,
+}
+
+impl Part {
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Sealed => "sealed",
+            Self::Fresh => "fresh",
+            Self::Key => "key",
+        }
+    }
+}
+
+impl Folder {
+    pub(super) fn new(dir: &Path, keys: Option<&Path>) -> Self {
+        Self {
+            dir: dir.into(),
+            keys: keys.unwrap_or(dir).into(),
+        }
+    }
+
+    /// Both folders, or the one that is both.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
+        let keys = (self.keys != self.dir).then_some(self.keys.as_path());
+        std::iter::once(self.dir.as_path()).chain(keys)
+    }
+
+    pub(super) fn make(&self) -> Result<(), Error> {
+        for folder in self.all() {
+            files::make_folder(folder, FOLDER_MODE)
+                .map_err(|error| Error::io(format!("cannot make {}", folder.display()), &error))?;
+        }
+        Ok(())
+    }
+
+    fn path(&self, month: Month, part: Part) -> PathBuf {
+        let folder = if part == Part::Key {
+            &self.keys
+        } else {
+            &self.dir
+        };
+        folder.join(format!("{month}.{}", part.ending()))
+    }
+
+    /// The months that have a file of this kind.
+    pub(super) fn months(&self, part: Part) -> Result<BTreeSet<Month>, Error> {
+        let folder = if part == Part::Key {
+            &self.keys
+        } else {
+            &self.dir
+        };
+        let cannot =
+            |error: io::Error| Error::io(format!("cannot read {}", folder.display()), &error);
+        let mut months = BTreeSet::new();
+        for entry in fs::read_dir(folder).map_err(cannot)? {
+            let name = entry.map_err(cannot)?.file_name();
+            let parts = name.to_str().and_then(|name| name.split_once('.'));
+            if let Some((month, ending)) = parts {
+                if let (Ok(month), true) = (month.parse(), ending == part.ending()) {
+                    months.insert(month);
+                }
+            }
+        }
+        Ok(months)
+    }
+
+    pub(super) fn read(&self, month: Month, part: Part) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.path(month, part);
+        files::read(&path)
+            .map_err(|error| Error::io(format!("cannot read {}", path.display()), &error))
+    }
+
+    pub(super) fn write(&self, month: Month, part: Part, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.path(month, part);
+        files::write_atomic(&path, bytes, FILE_MODE)
+            .map_err(|error| Error::io(format!("cannot write {}", path.display()), &error))
+    }
+
+    pub(super) fn remove(&self, month: Month, part: Part) -> Result<(), Error> {
+        let path = self.path(month, part);
+        files::remove(&path)
+            .map(drop)
+            .map_err(|error| Error::io(format!("cannot delete {}", path.display()), &error))
+    }
+
+    /// The key of a month; `Some(None)` when the file is there but is no key.
+    pub(super) fn read_key(&self, month: Month) -> Result<Option<Option<MonthKey>>, Error> {
+        let bytes = self.read(month, Part::Key)?.map(Zeroizing::new);
+        Ok(bytes.map(|bytes| {
+            let mut bytes: [u8; 32] = bytes.as_slice().try_into().ok()?;
+            let key = MonthKey::from_bytes(bytes);
+            bytes.zeroize();
+            Some(key)
+        }))
+    }
+
+    /// Overwrites the key of a month, and deletes it: whatever else remains of
+    /// the month can never be read again.
+    pub(super) fn destroy_key(&self, month: Month) -> Result<(), Error> {
+        let path = self.path(month, Part::Key);
+        let destroy = || -> io::Result<()> {
+            match OpenOptions::new().write(true).open(&path) {
+                Ok(mut file) => {
+                    file.write_all(&[0; 32])?;
+                    file.sync_all()?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            }
+            fs::remove_file(&path)?;
+            files::sync_folder(&self.keys)
+        };
+        destroy().map_err(|error| Error::io(format!("cannot destroy {}", path.display()), &error))
+    }
+
+    /// Gives a file that cannot be used another name, and returns that.
+    pub(super) fn set_aside(&self, month: Month, part: Part) -> Result<String, Error> {
+        let path = self.path(month, part);
+        let cannot =
+            |error: io::Error| Error::io(format!("cannot rename {}", path.display()), &error);
+        let mut number = 1;
+        loop {
+            let aside = path.with_extension(format!("{}.damaged-{number}", part.ending()));
+            // Nobody else renames: the lock is ours.
+            if aside.try_exists().map_err(cannot)? {
+                number += 1;
+                continue;
+            }
+            fs::rename(&path, &aside).map_err(cannot)?;
+            files::sync_folder(path.parent().unwrap_or(&self.dir)).map_err(cannot)?;
+            return Ok(aside
+                .file_name()
+                .map(OsStr::to_string_lossy)
+                .unwrap_or_default()
+                .into_owned());
+        }
+    }
+}

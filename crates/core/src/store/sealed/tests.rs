@@ -1,0 +1,520 @@
+//! What a sealed store promises beyond the contract of all stores.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::contract::{self, Maker, month, shown, user};
+
+struct Place {
+    folder: TempDir,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            lines: Arc::default(),
+        }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    fn open_with(&self, secret: &[u8], access: Access) -> Result<Sealed, Error> {
+        let lines = Arc::clone(&self.lines);
+        let log = Log::new(move |_, line| lines.lock().push(line.to_owned()));
+        Sealed::open(&self.dir(), None, secret, access, &log)
+    }
+
+    fn open(&self) -> Sealed {
+        self.open_with(b"", Access::Record).unwrap()
+    }
+
+    fn reader(&self) -> Sealed {
+        self.open_with(b"", Access::Read).unwrap()
+    }
+
+    /// Names of the store's files, without the lock.
+    fn names(&self) -> Vec<String> {
+        names(&self.dir())
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "lock")
+        .collect();
+    names.sort();
+    names
+}
+
+/// Commits `count` visits of users whose names begin with `prefix`.
+fn visits(store: &mut Sealed, maker: &mut Maker, text: &str, prefix: &str, count: usize) {
+    let visits: Vec<_> = (0..count)
+        .map(|i| maker.visit(text, &format!("{prefix}{i}"), "DE-?-?", "IOS"))
+        .collect();
+    maker.commit(store, &visits);
+}
+
+fn lines(store: &mut Sealed) -> Vec<String> {
+    shown(&store.totals().unwrap())
+}
+
+#[test]
+fn keeps_the_contract() {
+    let make = || {
+        let place = Place::new();
+        move || Ok(Box::new(place.open_with(b"", Access::Record)?) as Box<dyn Store>)
+    };
+    contract::check(make);
+    contract::check_durable(make);
+}
+
+#[test]
+fn an_open_month_is_two_files_and_a_key_a_closed_one_is_json() {
+    let place = Place::new();
+    let mut store = place.open();
+    let mut maker = Maker::new();
+    visits(&mut store, &mut maker, "2026-11", "a", 5000);
+    visits(&mut store, &mut maker, "2026-11", "b", 1);
+    assert_eq!(
+        place.names(),
+        ["2026-11.fresh", "2026-11.key", "2026-11.sealed"]
+    );
+    visits(&mut store, &mut maker, "2026-12", "a", 1);
+    store.close_before(month("2026-12")).unwrap();
+    assert_eq!(
+        place.names(),
+        ["2026-11.json", "2026-12.key", "2026-12.sealed"]
+    );
+    assert_eq!(
+        lines(&mut store)[..2],
+        ["2026-11 client-IOS 5001", "2026-11 geo-DE-?-? 5001"]
+    );
+}
+
+#[test]
+fn files_are_for_the_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let mut store = place.open();
+    visits(&mut store, &mut Maker::new(), "2026-11", "a", 1);
+    store.close_before(month("2026-11")).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&place.dir()), 0o700);
+    for name in place.names() {
+        assert_eq!(mode(&place.file(&name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn equal_totals_of_other_users_in_another_order_are_equal_files() {
+    let closed = |prefix: &str, chunk: usize| {
+        let place = Place::new();
+        let mut store = place.open();
+        let mut maker = Maker::new();
+        let mut all: Vec<_> = (0..300)
+            .map(|i| {
+                maker.visit(
+                    "2026-11",
+                    &format!("{prefix}{i}"),
+                    &format!("DE-?-{}", i % 7),
+                    "IOS",
+                )
+            })
+            .collect();
+        if chunk > 1 {
+            all.reverse();
+        }
+        for some in all.chunks(chunk) {
+            maker.commit(&mut store, some);
+        }
+        store.close_before(month("2026-12")).unwrap();
+        drop(store);
+        (
+            place.names(),
+            fs::read(place.file("2026-11.json")).unwrap(),
+            fs::read(place.file("lock")).unwrap(),
+        )
+    };
+    let one = closed("juliet", 1);
+    assert_eq!(one.0, ["2026-11.json"]);
+    assert_eq!(one, closed("romeo", 37));
+}
+
+#[test]
+fn a_flush_costs_what_is_new_on_average() {
+    let place = Place::new();
+    let mut store = place.open();
+    let mut maker = Maker::new();
+    visits(&mut store, &mut maker, "2026-11", "a", 200_000);
+    let large = fs::metadata(place.file("2026-11.sealed")).unwrap().len();
+    let mut written = 0;
+    let mut before = fs::read(place.file("2026-11.sealed")).unwrap();
+    for round in 0..100 {
+        visits(&mut store, &mut maker, "2026-11", &format!("{round}-"), 100);
+        let now = fs::read(place.file("2026-11.sealed")).unwrap();
+        let file = if now == before {
+            "2026-11.fresh"
+        } else {
+            "2026-11.sealed"
+        };
+        written += fs::metadata(place.file(file)).unwrap().len();
+        before = now;
+    }
+    assert!(
+        written < 10 * large,
+        "{written} bytes for 10,000 users, {large} for 200,000"
+    );
+    assert_eq!(
+        lines(&mut store),
+        ["2026-11 client-IOS 210000", "2026-11 geo-DE-?-? 210000"]
+    );
+}
+
+#[test]
+fn a_second_recorder_is_refused_a_reader_is_not() {
+    let place = Place::new();
+    let mut store = place.open();
+    visits(&mut store, &mut Maker::new(), "2026-11", "a", 3);
+    let refused = place
+        .open_with(b"", Access::Record)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        refused.contains(&format!("in use by process {}", std::process::id())),
+        "{refused}"
+    );
+    let mut reader = place.reader();
+    assert_eq!(reader.totals().unwrap(), store.totals().unwrap());
+    assert!(reader.purge(Month::LAST).is_err());
+    visits(&mut store, &mut Maker::new(), "2026-12", "a", 1);
+    assert_eq!(reader.totals().unwrap(), store.totals().unwrap());
+}
+
+#[test]
+fn readers_see_whole_states_while_a_recorder_writes() {
+    let place = Place::new();
+    let mut store = place.open();
+    let mut maker = Maker::new();
+    visits(&mut store, &mut maker, "2026-11", "a", 2);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let mut reader = place.reader();
+            let mut last = 0;
+            while last < 402 {
+                let totals = reader.totals().unwrap();
+                let counts: Vec<u64> = totals
+                    .values()
+                    .flat_map(|month| month.counts.values().copied())
+                    .collect();
+                assert!(
+                    counts.windows(2).all(|pair| pair[0] == pair[1]),
+                    "{counts:?}"
+                );
+                assert!(counts[0] >= last, "{counts:?} after {last}");
+                last = counts[0];
+            }
+        });
+        for round in 0..200 {
+            visits(&mut store, &mut maker, "2026-11", &format!("{round}-"), 2);
+        }
+        reading.join().unwrap();
+    });
+}
+
+/// A store with three users in its large file and one in its small one.
+fn store_of_four(place: &Place) -> Maker {
+    let mut maker = Maker::new();
+    let mut store = place.open();
+    visits(&mut store, &mut maker, "2026-11", "a", 3000);
+    visits(&mut store, &mut maker, "2026-11", "b", 1);
+    maker
+}
+
+fn damage(place: &Place, name: &str) {
+    let mut bytes = fs::read(place.file(name)).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(place.file(name), bytes).unwrap();
+}
+
+#[test]
+fn what_cannot_be_used_is_set_aside_and_the_month_is_incomplete() {
+    type Harm = fn(&Place);
+    for (what, harm, counted, aside) in [
+        (
+            "no key",
+            (|place| fs::remove_file(place.file("2026-11.key")).unwrap()) as Harm,
+            0,
+            vec!["2026-11.fresh.damaged-1", "2026-11.sealed.damaged-1"],
+        ),
+        (
+            "foreign key",
+            |place| fs::write(place.file("2026-11.key"), [9; 32]).unwrap(),
+            0,
+            vec![
+                "2026-11.fresh.damaged-1",
+                "2026-11.key.damaged-1",
+                "2026-11.sealed.damaged-1",
+            ],
+        ),
+        (
+            "short key",
+            |place| fs::write(place.file("2026-11.key"), [9; 3]).unwrap(),
+            0,
+            vec![
+                "2026-11.fresh.damaged-1",
+                "2026-11.key.damaged-1",
+                "2026-11.sealed.damaged-1",
+            ],
+        ),
+        (
+            "damaged large file",
+            |place| damage(place, "2026-11.sealed"),
+            1,
+            vec!["2026-11.sealed.damaged-1"],
+        ),
+        (
+            "damaged small file",
+            |place| damage(place, "2026-11.fresh"),
+            3000,
+            vec!["2026-11.fresh.damaged-1"],
+        ),
+        (
+            "no large file",
+            |place| fs::remove_file(place.file("2026-11.sealed")).unwrap(),
+            1,
+            vec![],
+        ),
+        (
+            "empty large file",
+            |place| fs::write(place.file("2026-11.sealed"), "").unwrap(),
+            1,
+            vec!["2026-11.sealed.damaged-1"],
+        ),
+    ] {
+        let place = Place::new();
+        store_of_four(&place);
+        harm(&place);
+        for round in 0..2 {
+            let mut store = place.open();
+            let totals = store.totals().unwrap();
+            let found = &totals[&month("2026-11")];
+            assert!(found.incomplete && found.open, "{what}, {round}");
+            let users = found
+                .counts
+                .get(&crate::Key::new("client-IOS"))
+                .copied()
+                .unwrap_or(0);
+            assert_eq!(users, counted, "{what}, {round}");
+            let damaged: Vec<String> = place
+                .names()
+                .into_iter()
+                .filter(|name| name.contains("damaged"))
+                .collect();
+            assert_eq!(damaged, aside, "{what}, {round}");
+            if round == 1 {
+                // It goes on counting, and stays incomplete when closed.
+                let mut maker = Maker::new();
+                for open in store.load().unwrap().open {
+                    maker.months.insert(open.month, open.state);
+                }
+                visits(&mut store, &mut maker, "2026-11", "c", 1);
+                store.close_before(month("2026-12")).unwrap();
+                let closed = &store.totals().unwrap()[&month("2026-11")];
+                assert!(closed.incomplete && !closed.open, "{what}");
+                assert_eq!(
+                    closed.counts[&crate::Key::new("client-IOS")],
+                    counted + 1,
+                    "{what}"
+                );
+            }
+        }
+        assert!(
+            place
+                .lines
+                .lock()
+                .iter()
+                .any(|line| line.contains("2026-11")),
+            "{what}: nothing was logged"
+        );
+    }
+}
+
+#[test]
+fn another_secret_is_a_foreign_key() {
+    let place = Place::new();
+    visits(
+        &mut place.open_with(b"secret one", Access::Record).unwrap(),
+        &mut Maker::new(),
+        "2026-11",
+        "a",
+        3,
+    );
+    let mut store = place.open_with(b"secret two", Access::Record).unwrap();
+    assert!(store.totals().unwrap()[&month("2026-11")].incomplete);
+}
+
+#[test]
+fn a_damaged_closed_month_is_kept_and_hides_no_other() {
+    let place = Place::new();
+    let mut store = place.open();
+    let mut maker = Maker::new();
+    visits(&mut store, &mut maker, "2026-09", "a", 1);
+    visits(&mut store, &mut maker, "2026-10", "a", 1);
+    store.close_before(month("2026-11")).unwrap();
+    drop(store);
+    fs::write(place.file("2026-10.json"), "{").unwrap();
+    let mut store = place.open();
+    let totals = store.totals().unwrap();
+    assert_eq!(
+        shown(&totals),
+        ["2026-09 client-IOS 1", "2026-09 geo-DE-?-? 1"]
+    );
+    assert!(totals[&month("2026-10")].incomplete && !totals[&month("2026-09")].incomplete);
+    assert_eq!(store.load().unwrap().closed_before, month("2026-11"));
+    assert_eq!(fs::read_to_string(place.file("2026-10.json")).unwrap(), "{");
+}
+
+/// Every state that a kill can leave while a month is folded or closed.
+#[test]
+fn a_kill_between_any_two_files_loses_and_doubles_nothing() {
+    // The files before and after, and what may be on disk between: a prefix of
+    // the changes in the order in which they are made.
+    let snapshot = |place: &Place| -> BTreeMap<String, Vec<u8>> {
+        place
+            .names()
+            .into_iter()
+            .map(|name| (name.clone(), fs::read(place.file(&name)).unwrap()))
+            .collect()
+    };
+    let place = Place::new();
+    store_of_four(&place);
+    let before = snapshot(&place);
+    let mut store = place.open();
+    store.close_before(month("2026-12")).unwrap();
+    let expected = lines(&mut store);
+    drop(store);
+    let json = snapshot(&place).remove("2026-11.json").unwrap();
+    for steps in 0..=4 {
+        let place = Place::new();
+        drop(place.open());
+        let mut files = before.clone();
+        if steps > 0 {
+            files.insert("2026-11.json".into(), json.clone());
+        }
+        if steps == 2 {
+            files.insert("2026-11.key".into(), vec![0; 32]);
+        }
+        for gone in ["2026-11.key", "2026-11.sealed"]
+            .iter()
+            .take(usize::saturating_sub(steps, 2))
+        {
+            files.remove(*gone);
+        }
+        for (name, bytes) in &files {
+            fs::write(place.file(name), bytes).unwrap();
+        }
+        let mut store = place.open();
+        assert_eq!(lines(&mut store), expected, "after {steps} steps");
+        store.close_before(month("2026-12")).unwrap();
+        assert_eq!(place.names(), ["2026-11.json"], "after {steps} steps");
+        assert_eq!(fs::read(place.file("2026-11.json")).unwrap(), json);
+    }
+    // Folded, and killed before the small file was removed.
+    let fresh = before["2026-11.fresh"].clone();
+    let place = Place::new();
+    let maker = store_of_four(&place);
+    for (name, bytes) in &before {
+        fs::write(place.file(name), bytes).unwrap();
+    }
+    let mut store = place.open();
+    let key = store.load().unwrap().open[0].state.key.clone();
+    assert_ne!(key, maker.months[&month("2026-11")].key);
+    let marker = Marking::new(&key, b"", "").of(user("nobody"));
+    store
+        .forget(user("nobody"), &[(month("2026-11"), marker)])
+        .unwrap();
+    assert!(!place.file("2026-11.fresh").exists());
+    drop(store);
+    fs::write(place.file("2026-11.fresh"), fresh).unwrap();
+    assert_eq!(lines(&mut place.reader()), expected);
+    assert_eq!(lines(&mut place.open()), expected);
+}
+
+#[test]
+fn a_forgotten_user_is_in_no_file() {
+    let place = Place::new();
+    let maker = store_of_four(&place);
+    let key = &maker.months[&month("2026-11")].key;
+    let mut store = place.open();
+    for name in ["a7", "b0"] {
+        let marker = Marking::new(key, b"", "").of(user(name));
+        assert!(store.months[&month("2026-11")].markers().contains(&marker));
+        store
+            .forget(user(name), &[(month("2026-11"), marker)])
+            .unwrap();
+    }
+    drop(store);
+    let loaded = place.open().load().unwrap();
+    assert_eq!(loaded.open[0].markers.len(), 2999);
+}
+
+#[test]
+fn keys_may_live_in_a_folder_of_their_own_and_only_one_store_uses_it() {
+    let place = Place::new();
+    let keys = place.folder.path().join("keys");
+    let open = |dir: &str| {
+        Sealed::open(
+            &place.folder.path().join(dir),
+            Some(&keys),
+            b"",
+            Access::Record,
+            &Log::default(),
+        )
+    };
+    let mut store = open("one").unwrap();
+    visits(&mut store, &mut Maker::new(), "2026-11", "a", 1);
+    assert_eq!(names(&keys), ["2026-11.key"]);
+    assert_eq!(names(&place.folder.path().join("one")), ["2026-11.sealed"]);
+    assert!(open("two").is_err());
+    store.close_before(month("2026-12")).unwrap();
+    assert!(names(&keys).is_empty());
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_named() {
+    let place = Place::new();
+    fs::write(place.dir(), "a file").unwrap();
+    for access in [Access::Record, Access::Read] {
+        let message = place.open_with(b"", access).err().unwrap().to_string();
+        assert!(
+            message.contains(&*place.dir().to_string_lossy()),
+            "{message}"
+        );
+    }
+    let nowhere = Sealed::open(
+        &place.folder.path().join("a/b"),
+        None,
+        b"",
+        Access::Record,
+        &Log::default(),
+    );
+    assert!(nowhere.err().unwrap().to_string().contains("a/b"));
+}
