@@ -142,6 +142,16 @@ impl Counter {
         Ok(())
     }
 
+    /// Closes the counter, also when the store cannot be written: what waits
+    /// for it is then lost.
+    pub fn close_anyway(&self) {
+        if self.close().is_err() {
+            if let Some(recorder) = self.recorder.swap(None) {
+                recorder.abandon();
+            }
+        }
+    }
+
     /// Reads the databases of places and networks again.
     ///
     /// # Errors

@@ -1,0 +1,205 @@
+//! Counters: from open to close.
+
+use std::ffi::c_char;
+use std::time::Duration;
+
+use monthly_visitors::{Counter, Month, User, fork};
+
+use crate::config::mv_config;
+use crate::guard;
+use crate::status::{Failure, mv_error, mv_status};
+
+/// Counts the users of one host. May be shared by threads: every function that
+/// takes a `const mv_counter *` may be called by several at once. After a
+/// `fork` the child goes on with the same settings and leaves to the parent
+/// what the parent had not yet written.
+#[allow(non_camel_case_types, reason = "the names are those of C")]
+pub struct mv_counter(pub(crate) Counter);
+
+pub(crate) static DEFAULT: mv_counter = mv_counter(Counter::new());
+
+/// The default counter of the process, which `mv_record_login` counts in. Never
+/// NULL, never freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn mv_default() -> *const mv_counter {
+    &raw const DEFAULT
+}
+
+/// A closed counter of the caller's own. To be given to `mv_free`. Never NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn mv_new() -> *const mv_counter {
+    Box::into_raw(Box::new(mv_counter(Counter::new())))
+}
+
+/// Closes a counter from `mv_new` as well as it can, and frees it. What cannot
+/// be written is lost: call `mv_close` first to be told. NULL and the default
+/// counter are ignored.
+///
+/// # Safety
+///
+/// `counter` is NULL, the default counter, or from `mv_new`; in the last case no
+/// other thread uses it, and it is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mv_free(counter: *const mv_counter) {
+    if counter.is_null() || counter == &raw const DEFAULT {
+        return;
+    }
+    // SAFETY: from `Box::into_raw`, and not used again by contract.
+    let counter = unsafe { Box::from_raw(counter.cast_mut()) };
+    let _ = guard::protect(None, || {
+        counter.0.close_anyway();
+        Ok(())
+    });
+}
+
+/// Opens a counter. On an open counter, changes its settings: a login sees all
+/// of the old ones or all of the new ones. Reads databases and the store, so it
+/// may take a while. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CONFIG`,
+/// `MV_ERR_GEOIP` or `MV_ERR_STORAGE`; nothing has changed then.
+///
+/// # Safety
+///
+/// As said at the top of the header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mv_open(
+    counter: *const mv_counter,
+    config: *const mv_config,
+    error: *mut mv_error,
+) -> mv_status {
+    // SAFETY: same contract.
+    unsafe {
+        with(counter, error, |counter| {
+            let config = guard::handle("config", config)?;
+            watch_forks();
+            Ok(counter.open(&config.0)?)
+        })
+    }
+}
+
+/// Waits until everything that was recorded before is in the store, for at most
+/// `timeout_ms` milliseconds. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`,
+/// `MV_ERR_STORAGE` or `MV_ERR_TIMEOUT`; nothing is lost then, and the library
+/// goes on trying.
+///
+/// # Safety
+///
+/// As said at the top of the header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mv_flush(
+    counter: *const mv_counter,
+    timeout_ms: u32,
+    error: *mut mv_error,
+) -> mv_status {
+    // SAFETY: same contract.
+    unsafe {
+        with(counter, error, |counter| {
+            Ok(counter.flush(Duration::from_millis(timeout_ms.into()))?)
+        })
+    }
+}
+
+/// Flushes and closes a counter, which may be opened again. Fails with
+/// `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or `MV_ERR_TIMEOUT`;
+/// the counter is as open as before then.
+///
+/// # Safety
+///
+/// As said at the top of the header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mv_close(counter: *const mv_counter, error: *mut mv_error) -> mv_status {
+    // SAFETY: same contract.
+    unsafe { with(counter, error, |counter| Ok(counter.close()?)) }
+}
+
+/// Reads the databases of places and networks again. A replaced file is also
+/// noticed without this, within a minute. Fails with `MV_ERR_ARGUMENT`,
+/// `MV_ERR_CLOSED` or `MV_ERR_GEOIP`; the old ones stay in use then.
+///
+/// # Safety
+///
+/// As said at the top of the header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mv_reload_geoip(
+    counter: *const mv_counter,
+    error: *mut mv_error,
+) -> mv_status {
+    // SAFETY: same contract.
+    unsafe { with(counter, error, |counter| Ok(counter.reload_geoip()?)) }
+}
+
+/// Deletes the totals of the months before `before_month`, which is written
+/// "2026-11". Open months stay. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`
+/// or `MV_ERR_STORAGE`.
+///
+/// # Safety
+///
+/// As said at the top of the header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mv_purge(
+    counter: *const mv_counter,
+    before_month: *const c_char,
+    error: *mut mv_error,
+) -> mv_status {
+    // SAFETY: same contract.
+    unsafe {
+        with(counter, error, |counter| {
+            let before: Month = guard::text("before_month", before_month)?.parse()?;
+            counter.purge(before)?;
+            Ok(())
+        })
+    }
+}
+
+/// Deletes what is kept of a user whose account was deleted. The counts stay; a
+/// user of that name who comes again counts again. The answer is the same
+/// whether there was something to delete or not. Waits for the store. Fails
+/// with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or
+/// `MV_ERR_TIMEOUT`.
+///
+/// # Safety
+///
+/// As said at the top of the header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mv_forget(
+    counter: *const mv_counter,
+    user: *const c_char,
+    error: *mut mv_error,
+) -> mv_status {
+    // SAFETY: same contract.
+    unsafe {
+        with(counter, error, |counter| {
+            let user = guard::optional(user).ok_or_else(|| Failure::argument("user is NULL"))?;
+            Ok(counter.forget(User::new(user)?)?)
+        })
+    }
+}
+
+/// Runs the body of a function on a counter.
+///
+/// # Safety
+///
+/// As said at the top of the header.
+unsafe fn with(
+    counter: *const mv_counter,
+    error: *mut mv_error,
+    body: impl FnOnce(&Counter) -> Result<(), Failure>,
+) -> mv_status {
+    // SAFETY: NULL or valid by contract.
+    let counter = unsafe { guard::handle("counter", counter) };
+    let inner = counter.as_ref().ok().map(|counter| &counter.0);
+    // SAFETY: NULL or writable by contract.
+    unsafe { guard::run(inner, error, || body(&counter?.0)) }
+}
+
+/// Has the child of each fork told that it is one.
+fn watch_forks() {
+    static WATCHED: std::sync::Once = std::sync::Once::new();
+    WATCHED.call_once(|| {
+        extern "C" fn in_child() {
+            fork::note_child();
+        }
+        // SAFETY: the function only counts, which is safe at any moment, and
+        // is never unloaded (see build.rs). It fails for want of memory alone.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+}
