@@ -10,7 +10,6 @@ use crate::status::{mv_error, mv_status};
 
 /// Settings of a counter, not yet in use: `mv_open` takes a copy. For one
 /// thread at a time.
-#[allow(non_camel_case_types, reason = "the names are those of C")]
 pub struct mv_config(pub(crate) Config);
 
 /// Something is not counted or not kept; somebody should look.
@@ -19,14 +18,11 @@ pub const MV_LOG_ERROR: i32 = 0;
 pub const MV_LOG_WARN: i32 = 1;
 /// The normal course of things: months closed, totals deleted.
 pub const MV_LOG_INFO: i32 = 2;
-/// What helps to find a fault.
-pub const MV_LOG_DEBUG: i32 = 3;
 
 /// Takes a log line of a counter: `userdata` as it was given, one of the
 /// `MV_LOG_` levels, and one line of UTF-8 without a line end, which is gone
 /// after the call. It may be called by any thread, by several at once, and
 /// must not call this library.
-#[allow(non_camel_case_types, reason = "the names are those of C")]
 pub type mv_log_fn =
     Option<unsafe extern "C" fn(userdata: *mut c_void, level: i32, line: *const c_char)>;
 
@@ -39,10 +35,6 @@ pub extern "C" fn mv_config_new() -> *mut mv_config {
 
 /// Frees settings. NULL is ignored. Counters that were opened with them keep
 /// their copy.
-///
-/// # Safety
-///
-/// `config` is NULL or from `mv_config_new`, and is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_config_free(config: *mut mv_config) {
     if !config.is_null() {
@@ -55,10 +47,6 @@ pub unsafe extern "C" fn mv_config_free(config: *mut mv_config) {
 /// stand in a settings file, without quotes. A list is separated by commas.
 /// Fails with `MV_ERR_ARGUMENT` or, when the key is unknown or the value is
 /// wrong, with `MV_ERR_CONFIG`; the settings are then unchanged.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_config_set(
     config: *mut mv_config,
@@ -83,10 +71,6 @@ pub unsafe extern "C" fn mv_config_set(
 /// `pattern`, and none before it, count as `category`. Whether the pattern is
 /// well formed shows at `mv_open`. Fails with `MV_ERR_ARGUMENT` or
 /// `MV_ERR_CONFIG`; the settings are then unchanged.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_config_add_client(
     config: *mut mv_config,
@@ -111,10 +95,6 @@ pub unsafe extern "C" fn mv_config_add_client(
 /// patterns come after those that are there. Fails with `MV_ERR_ARGUMENT`, or
 /// with `MV_ERR_CONFIG` and a message that names the file and the line or the
 /// key; the settings are then unchanged.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_config_load(
     config: *mut mv_config,
@@ -136,10 +116,6 @@ pub unsafe extern "C" fn mv_config_load(
 /// `userdata`; to nowhere if `log` is NULL, which is the default. Both must
 /// stay usable until each of those counters is closed. Fails with
 /// `MV_ERR_ARGUMENT`.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_config_set_log(
     config: *mut mv_config,
@@ -176,9 +152,11 @@ impl Receiver {
             Level::Error => MV_LOG_ERROR,
             Level::Warn => MV_LOG_WARN,
             Level::Info => MV_LOG_INFO,
-            Level::Debug => MV_LOG_DEBUG,
         };
-        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line: String = line
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
         // Without control characters there is no NUL.
         if let Ok(line) = CString::new(line) {
             // SAFETY: usable until the counter is closed, by contract.

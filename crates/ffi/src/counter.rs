@@ -13,7 +13,6 @@ use crate::status::{Failure, mv_error, mv_status};
 /// takes a `const mv_counter *` may be called by several at once. After a
 /// `fork` the child goes on with the same settings and leaves to the parent
 /// what the parent had not yet written.
-#[allow(non_camel_case_types, reason = "the names are those of C")]
 pub struct mv_counter(pub(crate) Counter);
 
 pub(crate) static DEFAULT: mv_counter = mv_counter(Counter::new());
@@ -34,11 +33,6 @@ pub extern "C" fn mv_new() -> *const mv_counter {
 /// Closes a counter from `mv_new` as well as it can, and frees it. What cannot
 /// be written is lost: call `mv_close` first to be told. NULL and the default
 /// counter are ignored.
-///
-/// # Safety
-///
-/// `counter` is NULL, the default counter, or from `mv_new`; in the last case no
-/// other thread uses it, and it is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_free(counter: *const mv_counter) {
     if counter.is_null() || counter == &raw const DEFAULT {
@@ -56,10 +50,6 @@ pub unsafe extern "C" fn mv_free(counter: *const mv_counter) {
 /// of the old ones or all of the new ones. Reads databases and the store, so it
 /// may take a while. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CONFIG`,
 /// `MV_ERR_GEOIP` or `MV_ERR_STORAGE`; nothing has changed then.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_open(
     counter: *const mv_counter,
@@ -80,10 +70,6 @@ pub unsafe extern "C" fn mv_open(
 /// `timeout_ms` milliseconds. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`,
 /// `MV_ERR_STORAGE` or `MV_ERR_TIMEOUT`; nothing is lost then, and the library
 /// goes on trying.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_flush(
     counter: *const mv_counter,
@@ -101,10 +87,6 @@ pub unsafe extern "C" fn mv_flush(
 /// Flushes and closes a counter, which may be opened again. Fails with
 /// `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or `MV_ERR_TIMEOUT`;
 /// the counter is as open as before then.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_close(counter: *const mv_counter, error: *mut mv_error) -> mv_status {
     // SAFETY: same contract.
@@ -114,10 +96,6 @@ pub unsafe extern "C" fn mv_close(counter: *const mv_counter, error: *mut mv_err
 /// Reads the databases of places and networks again. A replaced file is also
 /// noticed without this, within a minute. Fails with `MV_ERR_ARGUMENT`,
 /// `MV_ERR_CLOSED` or `MV_ERR_GEOIP`; the old ones stay in use then.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_reload_geoip(
     counter: *const mv_counter,
@@ -130,10 +108,6 @@ pub unsafe extern "C" fn mv_reload_geoip(
 /// Deletes the totals of the months before `before_month`, which is written
 /// "2026-11". Open months stay. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`
 /// or `MV_ERR_STORAGE`.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_purge(
     counter: *const mv_counter,
@@ -155,10 +129,6 @@ pub unsafe extern "C" fn mv_purge(
 /// whether there was something to delete or not. Waits for the store. Fails
 /// with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or
 /// `MV_ERR_TIMEOUT`.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_forget(
     counter: *const mv_counter,
@@ -179,7 +149,7 @@ pub unsafe extern "C" fn mv_forget(
 /// # Safety
 ///
 /// As said at the top of the header.
-unsafe fn with(
+pub(crate) unsafe fn with(
     counter: *const mv_counter,
     error: *mut mv_error,
     body: impl FnOnce(&Counter) -> Result<(), Failure>,

@@ -22,7 +22,9 @@ pub(crate) unsafe fn run(
     body: impl FnOnce() -> Result<(), Failure>,
 ) -> mv_status {
     let failure = protect(counter, body).err();
-    let (code, text) = failure.map_or((MV_OK, String::new()), |failure| (failure.code, failure.text));
+    let (code, text) = failure.map_or((MV_OK, String::new()), |failure| {
+        (failure.code, failure.text)
+    });
     // SAFETY: NULL or writable by contract.
     if let Some(error) = unsafe { error.as_mut() } {
         error.code = code;
@@ -98,7 +100,8 @@ pub(crate) unsafe fn handle_mut<'a, T>(name: &str, pointer: *mut T) -> Result<&'
 /// `text` is NULL or points to a NUL-terminated string.
 pub(crate) unsafe fn text<'a>(name: &str, text: *const c_char) -> Result<&'a str, Failure> {
     // SAFETY: same contract.
-    let bytes = unsafe { optional(text) }.ok_or_else(|| Failure::argument(format!("{name} is NULL")))?;
+    let bytes =
+        unsafe { optional(text) }.ok_or_else(|| Failure::argument(format!("{name} is NULL")))?;
     if bytes.len() > MAX_TEXT {
         return Err(Failure::argument(format!("{name} is too long")));
     }
@@ -134,7 +137,9 @@ mod tests {
 
     fn shown(error: &mv_error) -> &str {
         // SAFETY: `message` is NUL-terminated.
-        unsafe { CStr::from_ptr(error.message.as_ptr()) }.to_str().unwrap()
+        unsafe { CStr::from_ptr(error.message.as_ptr()) }
+            .to_str()
+            .unwrap()
     }
 
     #[test]
@@ -142,7 +147,10 @@ mod tests {
         let (status, error) = run_with(|| Ok(()));
         assert_eq!((status, error.code, shown(&error)), (MV_OK, MV_OK, ""));
         let (status, error) = run_with(|| Err(Failure::argument("user is NULL")));
-        assert_eq!((status, error.code, shown(&error)), (-1, -1, "user is NULL"));
+        assert_eq!(
+            (status, error.code, shown(&error)),
+            (-1, -1, "user is NULL")
+        );
     }
 
     #[test]
@@ -165,7 +173,10 @@ mod tests {
         counter.open(&config).unwrap();
         // SAFETY: NULL is allowed.
         unsafe { run(Some(&counter), std::ptr::null_mut(), || panic!("juliet")) };
-        assert!(matches!(counter.totals(), Err(monthly_visitors::Error::Internal)));
+        assert!(matches!(
+            counter.totals(),
+            Err(monthly_visitors::Error::Internal)
+        ));
         counter.open(&config).unwrap();
         assert!(counter.totals().is_ok());
     }

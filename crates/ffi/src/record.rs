@@ -19,10 +19,6 @@ pub const MV_NOW: i64 = i64::MIN;
 /// counts as an unknown place. The strings are copied. Fails with
 /// `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_MONTH` or `MV_ERR_FULL`; the
 /// caller may ignore the result.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_record_login(
     user: *const c_char,
@@ -35,10 +31,6 @@ pub unsafe extern "C" fn mv_record_login(
 
 /// Counts a login like `mv_record_login`, in any counter, at any time: `time`
 /// is `MV_NOW` or in Unix seconds, between 1970 and 9999.
-///
-/// # Safety
-///
-/// As said at the top of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_record(
     counter: *const mv_counter,

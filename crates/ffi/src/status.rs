@@ -41,7 +41,7 @@ pub struct mv_error {
     pub code: i32,
     /// One line of UTF-8, NUL-terminated, fit for any log: never a user name,
     /// an address or a resource.
-    pub message: [c_char; MESSAGE],
+    pub message: [c_char; 252],
 }
 
 /// Why a body failed: the code and the message.

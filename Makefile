@@ -1,0 +1,92 @@
+# GNU make. `make help` lists what there is.
+
+prefix      ?= /usr/local
+exec_prefix ?= $(prefix)
+bindir      ?= $(exec_prefix)/bin
+libdir      ?= $(exec_prefix)/lib
+includedir  ?= $(prefix)/include
+datarootdir ?= $(prefix)/share
+mandir      ?= $(datarootdir)/man
+
+CARGO   ?= cargo
+CC      ?= cc
+INSTALL ?= install
+CFLAGS  ?= -O2 -g
+
+ABI     := $(shell cat crates/ffi/ABI)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
+BUILT   := $(TARGET)/release
+STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+WARNINGS := -std=c99 -Wall -Wextra -Wpedantic -Werror
+
+all: build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s :
+
+build: ## the library and the program, optimised
+	$(CARGO) build --release --locked -p monthly-visitors-ffi -p monthly-visitors-cli
+
+header: ## writes include/monthly_visitors.h
+	MV_WRITE_HEADER=1 $(CARGO) test --locked -q -p monthly-visitors-ffi --test header
+
+demo: build ## records a sample through the C library and prints the report; GEOIP=FILE for a real database
+	@mkdir -p '$(TARGET)/demo'
+	@rm -rf '$(TARGET)/demo/store'
+ifdef GEOIP
+	$(eval places := $(GEOIP))
+else
+	$(CARGO) run -q --release --locked -p monthly-visitors --example sample_mmdb -- demo/places.csv '$(TARGET)/demo/places.mmdb'
+	$(eval places := $(TARGET)/demo/places.mmdb)
+endif
+	$(CC) $(CFLAGS) $(WARNINGS) -Iinclude demo/demo.c -o '$(TARGET)/demo/demo' -L'$(BUILT)' -lmonthly_visitors
+	@ln -sf '$(abspath $(BUILT))/libmonthly_visitors.so' '$(TARGET)/demo/libmonthly_visitors.so.$(ABI)'
+	LD_LIBRARY_PATH='$(TARGET)/demo' '$(TARGET)/demo/demo' demo/settings.toml 'sealed:$(TARGET)/demo/store' '$(places)' $(if $(GEOIP),random,sample)
+
+test: ## installs what the tests need, and runs all of them
+	tests/setup
+	tests/run
+
+pc: # what pkg-config tells, with the folders of this call
+	@printf '%s\n' \
+	  'prefix=$(prefix)' \
+	  'exec_prefix=$(exec_prefix)' \
+	  'libdir=$(libdir)' \
+	  'includedir=$(includedir)' \
+	  '' \
+	  'Name: monthly-visitors' \
+	  'Description: Counts the monthly users of a chat server by place and client' \
+	  'Version: $(VERSION)' \
+	  'Libs: -L$${libdir} -lmonthly_visitors' \
+	  'Libs.private: $(STATIC_LIBS)' \
+	  'Cflags: -I$${includedir}'
+
+install: build ## installs library, header, program, manual and completions (prefix=, libdir=, DESTDIR=, …)
+	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(includedir)' '$(DESTDIR)$(mandir)/man1' \
+	  '$(DESTDIR)$(datarootdir)/bash-completion/completions' '$(DESTDIR)$(datarootdir)/zsh/site-functions' \
+	  '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d'
+	$(INSTALL) -m 644 include/monthly_visitors.h '$(DESTDIR)$(includedir)/'
+	$(INSTALL) -m 755 '$(BUILT)/libmonthly_visitors.so' '$(DESTDIR)$(libdir)/libmonthly_visitors.so.$(ABI)'
+	ln -sf libmonthly_visitors.so.$(ABI) '$(DESTDIR)$(libdir)/libmonthly_visitors.so'
+	$(INSTALL) -m 644 '$(BUILT)/libmonthly_visitors.a' '$(DESTDIR)$(libdir)/'
+	$(MAKE) -s --no-print-directory pc > '$(DESTDIR)$(libdir)/pkgconfig/monthly_visitors.pc'
+	$(INSTALL) -m 755 '$(BUILT)/monthly-visitors' '$(DESTDIR)$(bindir)/'
+	'$(BUILT)/monthly-visitors' manual > '$(DESTDIR)$(mandir)/man1/monthly-visitors.1'
+	'$(BUILT)/monthly-visitors' completions bash > '$(DESTDIR)$(datarootdir)/bash-completion/completions/monthly-visitors'
+	'$(BUILT)/monthly-visitors' completions zsh > '$(DESTDIR)$(datarootdir)/zsh/site-functions/_monthly-visitors'
+	'$(BUILT)/monthly-visitors' completions fish > '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d/monthly-visitors.fish'
+
+uninstall: ## removes what install installed, with the same variables
+	rm -f '$(DESTDIR)$(includedir)/monthly_visitors.h' \
+	  '$(DESTDIR)$(libdir)/libmonthly_visitors.so.$(ABI)' '$(DESTDIR)$(libdir)/libmonthly_visitors.so' \
+	  '$(DESTDIR)$(libdir)/libmonthly_visitors.a' '$(DESTDIR)$(libdir)/pkgconfig/monthly_visitors.pc' \
+	  '$(DESTDIR)$(bindir)/monthly-visitors' '$(DESTDIR)$(mandir)/man1/monthly-visitors.1' \
+	  '$(DESTDIR)$(datarootdir)/bash-completion/completions/monthly-visitors' \
+	  '$(DESTDIR)$(datarootdir)/zsh/site-functions/_monthly-visitors' \
+	  '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d/monthly-visitors.fish'
+
+clean: ## removes all that was built
+	$(CARGO) clean
+
+.PHONY: all help build header demo test pc install uninstall clean
