@@ -9,6 +9,7 @@ use crate::{
 
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod dat;
 pub(crate) mod files;
 pub(crate) mod lock;
 mod memory;
