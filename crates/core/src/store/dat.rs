@@ -14,6 +14,8 @@ mod read;
 mod text;
 mod write;
 
+pub(crate) use number::whole;
+
 /// The deepest nesting that is read. Prosody's writer stops at 127.
 const MAX_DEPTH: usize = 128;
 

@@ -45,7 +45,7 @@ pub(super) fn float(value: &Value) -> Option<f64> {
 }
 
 /// The integer that has the value of this float, if there is one.
-pub(super) fn whole(number: f64) -> Option<i64> {
+pub(crate) fn whole(number: f64) -> Option<i64> {
     // 2⁶³ is the first float that is too large.
     let range = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
     #[allow(clippy::cast_possible_truncation, reason = "whole and in range")]
