@@ -87,15 +87,14 @@ impl Journal {
     /// The bytes of the file.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let before = self.before.map_or("none".into(), |hash| hash.to_string());
-        let mut text = format!("{TITLE}\nbefore {before}\nafter {}\n", self.after);
-        for (stem, month) in &self.changes {
-            text += &match month {
-                Some(month) => format!("mark {month} {stem}\n"),
-                None => format!("drop {stem}\n"),
-            };
-        }
+        let head = format!("{TITLE}\nbefore {before}\nafter {}\n", self.after);
+        let changes = self.changes.iter().map(|(stem, month)| match month {
+            Some(month) => format!("mark {month} {stem}\n"),
+            None => format!("drop {stem}\n"),
+        });
+        let mut text: String = std::iter::once(head).chain(changes).collect();
         let end = blake3::hash(text.as_bytes());
-        text += &format!("end {end}\n");
+        text.extend(["end ", end.to_hex().as_str(), "\n"]);
         text.into_bytes()
     }
 
