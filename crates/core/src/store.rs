@@ -9,13 +9,15 @@ use crate::{
 
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod dat;
 pub(crate) mod files;
 pub(crate) mod lock;
 mod memory;
-
+mod prosody;
 mod sealed;
 
 pub use memory::Memory;
+pub use prosody::Prosody;
 pub use sealed::Sealed;
 
 /// How a store is opened.
@@ -53,6 +55,11 @@ pub fn open(config: &Config, secret: &[u8]) -> Result<Box<dyn Store>, Error> {
             place.as_ref(),
             keys,
             secret,
+            access,
+            &config.log,
+        )?)),
+        "prosody" => Ok(Box::new(Prosody::open(
+            place.as_ref(),
             access,
             &config.log,
         )?)),

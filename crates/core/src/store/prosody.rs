@@ -1,0 +1,435 @@
+//! The Prosody store, `prosody:DIR`: the files of the Lua plugin, so that
+//! either can follow the other on the same directory.
+//!
+//! ```text
+//! DIR/                              the host's data directory
+//!   monthly%2dvisitors.dat          0640  totals
+//!   monthly%2dvisitors/             0750
+//!     juliet.dat                    0640  the month in which juliet counted last
+//!   monthly%2dvisitors.lock         0640  held by the process that records
+//!   monthly%2dvisitors.journal      0600  while a batch is applied, see `journal`
+//!   monthly%2dvisitors.next         0640  the totals of that batch
+//! ```
+//!
+//! What Prosody 0.10 and older wrote under `monthly-visitors` is read, too: the
+//! totals if there are no newer ones, a user's mark if it is the later one.
+
+mod journal;
+mod markers;
+mod names;
+mod totals;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use self::journal::{Journal, Pending};
+use self::markers::{Changes, Markers};
+use self::names::Names;
+use self::totals::Sheet;
+use super::lock::Lock;
+use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, Store, dat, files};
+use crate::{Error, KeptUser, KeyId, Log, Marker, Month, Totals, User};
+
+/// The store in the files of Prosody.
+///
+/// A user's file that is damaged stops nobody: it is kept under another name,
+/// and the user counts again. Totals that are damaged stop everything, and are
+/// kept as they are.
+#[derive(Debug)]
+pub struct Prosody {
+    names: Names,
+    markers: Markers,
+    log: Log,
+    /// None when opened for reading.
+    lock: Option<Lock>,
+    /// The totals, as long as nobody else writes them.
+    sheet: Option<Sheet>,
+    /// There may be a journal.
+    pending: bool,
+    /// The log knows of what the totals hold besides counts.
+    warned: bool,
+}
+
+/// The steps in which a batch is applied, as the journal's page says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Next,
+    Journal,
+    Totals,
+    Marks,
+    Sync,
+    Done,
+}
+
+impl Step {
+    const ALL: [Self; 6] = [
+        Self::Next,
+        Self::Journal,
+        Self::Totals,
+        Self::Marks,
+        Self::Sync,
+        Self::Done,
+    ];
+}
+
+impl Prosody {
+    /// Opens the store in a host's data directory, such as
+    /// `/var/lib/prosody/localhost`. To record, what a crash left is finished.
+    ///
+    /// # Errors
+    ///
+    /// The directory is not there; to record also: another process records into
+    /// it, the totals cannot be read, or they are in the layout of the Lua
+    /// plugin's later fork, to which nothing can be added.
+    pub fn open(dir: &Path, access: Access, log: &Log) -> Result<Self, Error> {
+        let folder = fs::metadata(dir)
+            .map_err(|error| Error::io(format!("cannot open {}", dir.display()), &error))?;
+        if !folder.is_dir() {
+            return Err(Error::storage(
+                format!("cannot open {}", dir.display()),
+                "it is not a folder",
+            ));
+        }
+        let names = Names::new(dir);
+        let mut store = Self {
+            markers: Markers::new(&names, log.clone()),
+            names,
+            log: log.clone(),
+            lock: None,
+            sheet: None,
+            pending: false,
+            warned: false,
+        };
+        if access == Access::Record {
+            store.start()?;
+        }
+        Ok(store)
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        self.lock = Some(Lock::acquire(&self.names.lock())?);
+        files::remove_leftovers(self.names.dir()).map_err(|error| {
+            Error::io(
+                format!("cannot open {}", self.names.dir().display()),
+                &error,
+            )
+        })?;
+        let users = self.names.users();
+        files::make_folder(&users, 0o750)
+            .map_err(|error| Error::io(format!("cannot make {}", users.display()), &error))?;
+        self.pending = true;
+        self.settle()?;
+        self.sheet = Some(self.take_sheet()?);
+        Ok(())
+    }
+
+    /// Refuses to change what was opened for reading, and finishes what an
+    /// earlier call or process could not.
+    fn prepare(&mut self) -> Result<(), Error> {
+        if self.lock.is_none() {
+            return Err(Error::storage(
+                "cannot record",
+                "the store is open for reading only",
+            ));
+        }
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<(), Error> {
+        if !self.pending {
+            return Ok(());
+        }
+        let pending = Pending::find(&self.names)?;
+        if !matches!(pending, Pending::Nothing) {
+            // Markers are written only while there is a journal.
+            files::remove_leftovers(&self.names.users())
+                .map_err(|error| Error::io("cannot clean the users' folder", &error))?;
+        }
+        match pending {
+            Pending::Nothing => self.give_up()?,
+            Pending::GivenUp(reason) => {
+                self.log.warn(format!(
+                    "a batch of visits that a crash interrupted is not counted: {reason}"
+                ));
+                self.give_up()?;
+            }
+            Pending::Totals(journal, _) => {
+                self.run(
+                    &journal,
+                    "",
+                    &[Step::Totals, Step::Marks, Step::Sync, Step::Done],
+                )?;
+            }
+            Pending::Marks(journal) => {
+                self.run(&journal, "", &[Step::Marks, Step::Sync, Step::Done])?;
+            }
+        }
+        self.pending = false;
+        Ok(())
+    }
+
+    /// Deletes a journal that is not followed. Its totals go after it: a
+    /// journal without them would say that they are in place.
+    fn give_up(&self) -> Result<(), Error> {
+        self.remove_journal()?;
+        let next = self.names.next_totals();
+        files::remove(&next)
+            .map(drop)
+            .map_err(|error| Error::io(format!("cannot delete {}", next.display()), &error))
+    }
+
+    fn remove_journal(&self) -> Result<(), Error> {
+        let path = self.names.journal();
+        match files::remove(&path) {
+            Ok(false) => Ok(()),
+            Ok(true) => files::sync_folder(self.names.dir()),
+            Err(error) => Err(error),
+        }
+        .map_err(|error| Error::io(format!("cannot delete {}", path.display()), &error))
+    }
+
+    /// Applies a batch, or those steps of it that are left. `text` is that of
+    /// the new totals, for the first step.
+    fn run(&self, journal: &Journal, text: &str, steps: &[Step]) -> Result<(), Error> {
+        let path = self.names.totals();
+        let failed = |error| Error::io(format!("cannot write {}", path.display()), &error);
+        for step in steps {
+            match step {
+                Step::Next => {
+                    files::write_atomic(&self.names.next_totals(), text.as_bytes(), 0o640)
+                        .map_err(failed)?;
+                }
+                Step::Journal => {
+                    files::write_atomic(&self.names.journal(), &journal.to_bytes(), 0o600)
+                        .map_err(failed)?;
+                }
+                Step::Totals => fs::rename(self.names.next_totals(), &path)
+                    .and_then(|()| files::sync_folder(self.names.dir()))
+                    .map_err(failed)?,
+                Step::Marks => self.markers.apply(&journal.changes)?,
+                Step::Sync => self.markers.sync(&journal.changes)?,
+                Step::Done => self.remove_journal()?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes new totals and marks durable, both or neither.
+    fn write(&mut self, mut sheet: Sheet, changes: Changes) -> Result<(), Error> {
+        let (journal, text) = plan(&sheet, changes);
+        self.pending = true;
+        self.run(&journal, &text, &Step::ALL)?;
+        self.pending = false;
+        sheet.hash = Some(journal.after);
+        sheet.stamp = self.names.stamp();
+        self.sheet = Some(sheet);
+        Ok(())
+    }
+
+    /// The totals, to be changed and given to `write`; read again if somebody
+    /// else wrote them. Whoever fails in between leaves none.
+    fn take_sheet(&mut self) -> Result<Sheet, Error> {
+        let stamp = self.names.stamp();
+        if let Some(sheet) = self.sheet.take().filter(|sheet| sheet.stamp == stamp) {
+            return Ok(sheet);
+        }
+        let sheet = Sheet::read(&self.names)?;
+        if sheet.is_nested() {
+            return Err(Error::storage(
+                format!("cannot add to {}", self.names.totals().display()),
+                "it is in the layout of the plugin's later version; copy it into another store",
+            ));
+        }
+        Ok(sheet)
+    }
+
+    /// The totals, the batch included that is being applied.
+    fn read_sheet(&self) -> Result<Sheet, Error> {
+        // Whoever records may finish while we look; then the file has it all.
+        let pending = Pending::find(&self.names)?;
+        let mut sheet = Sheet::read(&self.names)?;
+        if let Pending::Totals(journal, next) = pending {
+            if sheet.hash == journal.before {
+                sheet.table = dat::parse(&next).map_err(|fault| {
+                    let path = self.names.next_totals();
+                    Error::storage(format!("cannot read {}", path.display()), fault)
+                })?;
+            }
+        }
+        Ok(sheet)
+    }
+}
+
+/// What is to be written for new totals and marks.
+fn plan(sheet: &Sheet, changes: Changes) -> (Journal, String) {
+    let text = dat::to_text(&sheet.table);
+    let journal = Journal {
+        before: sheet.hash,
+        after: blake3::hash(text.as_bytes()),
+        changes,
+    };
+    (journal, text)
+}
+
+impl Store for Prosody {
+    fn character(&self) -> Character {
+        Character {
+            keeps_users: true,
+            closes_months: false,
+        }
+    }
+
+    fn load(&mut self) -> Result<Loaded, Error> {
+        self.prepare()?;
+        self.sheet = Some(self.take_sheet()?);
+        Ok(Loaded {
+            open: Vec::new(),
+            closed_before: Month::FIRST,
+        })
+    }
+
+    /// A visit counts when its month is later than the one in the user's file.
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+        self.prepare()?;
+        let mut changes = Changes::new();
+        let mut counts: BTreeMap<(Month, KeyId), u64> = BTreeMap::new();
+        for visit in batch.visits {
+            let user = visit.user.as_ref().ok_or(Error::Internal)?;
+            let stem = names::stem(user.as_user());
+            let last = match changes.get(&stem) {
+                Some(&month) => month,
+                None => self.markers.last(&stem)?,
+            };
+            if last >= Some(visit.month) {
+                continue;
+            }
+            changes.insert(stem, Some(visit.month));
+            for key in visit.keys() {
+                *counts.entry((visit.month, key)).or_default() += 1;
+            }
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut sheet = self.take_sheet()?;
+        for ((month, key), count) in counts {
+            let key = batch.keys.key(key).ok_or(Error::Internal)?;
+            sheet.add(month, &key, count)?;
+        }
+        self.write(sheet, changes)
+    }
+
+    fn close_before(&mut self, _: Month) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn totals(&mut self) -> Result<Totals, Error> {
+        let (totals, unknown) = if self.lock.is_some() {
+            self.settle()?;
+            let sheet = self.take_sheet()?;
+            self.sheet.insert(sheet).totals()
+        } else {
+            self.read_sheet()?.totals()
+        };
+        if unknown > 0 && !self.warned {
+            self.warned = true;
+            self.log.warn(format!(
+                "{unknown} entries of the totals are not counts of a month; they are left alone"
+            ));
+        }
+        Ok(totals)
+    }
+
+    fn purge(&mut self, before: Month) -> Result<Vec<Month>, Error> {
+        self.prepare()?;
+        let mut sheet = self.take_sheet()?;
+        let gone = sheet.purge(before);
+        if gone.is_empty() {
+            self.sheet = Some(sheet);
+        } else {
+            self.write(sheet, Changes::new())?;
+        }
+        Ok(gone)
+    }
+
+    fn forget(&mut self, user: User<'_>, _: &[(Month, Marker)]) -> Result<(), Error> {
+        self.prepare()?;
+        let changes = Changes::from([(names::stem(user), None)]);
+        self.markers.apply(&changes)?;
+        self.markers.sync(&changes)
+    }
+
+    fn users(&mut self) -> Result<Vec<(KeptUser, Month)>, Error> {
+        if self.lock.is_some() {
+            self.settle()?;
+        }
+        let pending = Pending::find(&self.names)?;
+        let mut all = self.markers.all()?;
+        if let Pending::Totals(journal, _) | Pending::Marks(journal) = pending {
+            for (stem, month) in journal.changes {
+                if let Some(month) = month {
+                    let last = all.entry(stem).or_insert(month);
+                    *last = month.max(*last);
+                } else {
+                    all.remove(&stem);
+                }
+            }
+        }
+        let found = all.len();
+        let users: Vec<_> = all
+            .into_iter()
+            .filter_map(|(stem, month)| Some((names::user(&stem)?, month)))
+            .collect();
+        if users.len() < found {
+            self.log.warn(format!(
+                "{} users cannot be listed: their names are too long for a file",
+                found - users.len()
+            ));
+        }
+        Ok(users)
+    }
+
+    /// Users who come by name are marked, and nobody else is in this month.
+    fn import(&mut self, month: Month, copy: &MonthCopy, _: &str) -> Result<(), Error> {
+        self.prepare()?;
+        let mut changes = Changes::new();
+        match &copy.marks {
+            Marks::Closed => (),
+            Marks::Keyed(_) => {
+                return Err(Error::storage(
+                    format!("cannot copy {month}"),
+                    "it is open, and its users are known by markers only; this store needs names",
+                ));
+            }
+            Marks::Users(users) => {
+                let listed: BTreeSet<String> = users
+                    .iter()
+                    .map(|user| names::stem(user.as_user()))
+                    .collect();
+                let marked = self.markers.all()?;
+                for (stem, last) in &marked {
+                    if *last == month && !listed.contains(stem) {
+                        changes.insert(stem.clone(), None);
+                    }
+                }
+                for stem in listed {
+                    if self.markers.last(&stem)? < Some(month) {
+                        changes.insert(stem, Some(month));
+                    }
+                }
+            }
+        }
+        if copy.incomplete {
+            self.log.warn(format!(
+                "{month} is incomplete, which this store cannot keep"
+            ));
+        }
+        let mut sheet = self.take_sheet()?;
+        sheet.replace(month, &copy.counts);
+        self.write(sheet, changes)
+    }
+}
+
+#[cfg(test)]
+mod tests;
