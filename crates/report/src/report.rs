@@ -28,8 +28,8 @@ pub struct MonthReport<'a> {
     /// Number of users, whatever the rows are: the sum of the places or, where
     /// no place was counted, of the clients.
     pub users: u64,
-    /// The sum of all places, and that of all clients. They differ only when
-    /// something else than a counter has changed the totals.
+    /// The sum of all places, and that of all clients. A counter keeps
+    /// them equal; files that something else has written may not.
     pub sums: (u64, u64),
     /// The newest earlier month that has totals, and its number of users. It
     /// need not be in the report.

@@ -80,8 +80,8 @@ fn notes(month: &MonthReport<'_>, by: By) -> Vec<String> {
     let (places, clients) = month.sums;
     if places != clients {
         notes.push(format!(
-            "The places add up to {}, the clients to {}; they should be equal: \
-             the totals were changed\nby something else.",
+            "The places add up to {}, the clients to {}; they should be equal, so one of \
+             them is wrong.",
             counted(places, "user", "users"),
             grouped(clients)
         ));
@@ -89,8 +89,7 @@ fn notes(month: &MonthReport<'_>, by: By) -> Vec<String> {
     let networks = month.sections.iter().find(|s| s.kind == Kind::Asn);
     if let Some(networks) = networks.filter(|s| s.sum != month.users && !s.lines.is_empty()) {
         notes.push(format!(
-            "The networks add up to {}: they are counted only while a database of \
-             networks is configured.",
+            "The networks add up to {}: visits have one only while `asn` is configured.",
             counted(networks.sum, "user", "users")
         ));
     }
