@@ -1,4 +1,5 @@
 //! Whole reports, as they are read.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use monthly_visitors::{Key, MonthTotals, Totals};
 use monthly_visitors_report::{By, Format, Names, Options, Report, Style};
