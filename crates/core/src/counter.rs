@@ -1,6 +1,5 @@
 //! The counter: what a host opens, records into, asks and closes.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,8 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
+use crate::geo::GeoTable;
 use crate::recorder::{Recorder, Settings};
-use crate::{Config, Error, Login, Lookup, Month, Totals, User, fork, geo};
+use crate::{Config, Error, Login, Lookup, Month, Totals, User, fork};
 
 /// How long `close` and `forget` wait for pending visits.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -190,21 +190,13 @@ impl Counter {
         self.current()?.forget(user, PATIENCE)
     }
 
-    /// The English names of the cities in `totals`, as far as the configured
-    /// database has them. Takes about a second with a large one.
+    /// The database of places that is in use, if there is one.
     ///
     /// # Errors
     ///
     /// The counter is closed.
-    pub fn city_names(&self, totals: &Totals) -> Result<BTreeMap<u32, String>, Error> {
-        let recorder = self.current()?;
-        let settings = recorder.settings.load();
-        let wanted = geo::cities(totals.values().flat_map(|month| month.counts.keys()));
-        let geo = settings.lookup.geo();
-        Ok(geo
-            .as_deref()
-            .map(|geo| geo.city_names(&wanted))
-            .unwrap_or_default())
+    pub fn places(&self) -> Result<Option<Arc<GeoTable>>, Error> {
+        Ok(self.current()?.settings.load().lookup.geo())
     }
 
     /// The virtual host of the counter.

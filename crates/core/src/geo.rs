@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use maxminddb::{MaxMindDbError, PathElement, Reader, WithinOptions, path};
 use serde::Deserialize;
 
+use crate::Error;
 use crate::place::{Code, Place};
-use crate::{Error, Key, Kind};
 
 /// How many records are looked at before a database is refused because it has
 /// nothing of what it is for. Databases of one kind have it in nearly every
@@ -122,16 +122,6 @@ impl AsnTable {
     pub fn built(&self) -> u64 {
         self.database.reader.metadata().build_epoch
     }
-}
-
-/// The cities that keys name, by `GeoNames` number: those whose names a report
-/// may want.
-#[must_use]
-pub fn cities<'a>(keys: impl IntoIterator<Item = &'a Key>) -> BTreeSet<u32> {
-    keys.into_iter()
-        .filter(|key| key.kind() == Kind::Place)
-        .filter_map(|key| key.name().rsplit('-').next()?.parse().ok())
-        .collect()
 }
 
 type Record<'a> = maxminddb::LookupResult<'a, Vec<u8>>;
@@ -341,11 +331,5 @@ mod tests {
             let message = GeoTable::open(path).unwrap_err().to_string();
             assert!(message.starts_with(&*path.to_string_lossy()), "{message}");
         }
-    }
-
-    #[test]
-    fn finds_the_cities_that_keys_name() {
-        let keys = ["geo-DE-HE-2925533", "geo-CN-?-?", "client-IOS-7", "geo-7"].map(Key::new);
-        assert_eq!(cities(&keys), BTreeSet::from([2_925_533, 7]));
     }
 }

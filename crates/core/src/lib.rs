@@ -6,6 +6,7 @@ mod address;
 mod calendar;
 pub mod client;
 mod config;
+mod copy;
 mod counter;
 mod countries;
 mod error;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use address::Address;
 pub use config::Config;
+pub use copy::{Outcome, copy};
 pub use counter::{Counter, now};
 pub use countries::Countries;
 pub use error::Error;

@@ -12,6 +12,8 @@ pub enum Level {
     Warn,
     /// What happens in the normal course: months closed, totals deleted.
     Info,
+    /// What helps to find a fault.
+    Debug,
 }
 
 /// Takes the log lines of a counter.
@@ -38,6 +40,10 @@ impl Log {
 
     pub(crate) fn info(&self, line: impl fmt::Display) {
         (self.0)(Level::Info, &line.to_string());
+    }
+
+    pub(crate) fn debug(&self, line: impl fmt::Display) {
+        (self.0)(Level::Debug, &line.to_string());
     }
 }
 

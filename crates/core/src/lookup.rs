@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use arc_swap::{ArcSwapOption, Guard};
+use arc_swap::ArcSwapOption;
 
 use crate::client::Classifier;
 use crate::geo::{AsnTable, GeoTable};
@@ -79,8 +79,14 @@ impl Lookup {
 
     /// The database of places, if there is one.
     #[must_use]
-    pub fn geo(&self) -> Guard<Option<Arc<GeoTable>>> {
-        self.geo.load()
+    pub fn geo(&self) -> Option<Arc<GeoTable>> {
+        self.geo.load_full()
+    }
+
+    /// The database of networks, if there is one.
+    #[must_use]
+    pub fn asn(&self) -> Option<Arc<AsnTable>> {
+        self.asn.load_full()
     }
 
     /// The place of an address; unknown without a database, without an

@@ -246,10 +246,11 @@ pub trait Store: Send {
     /// Replaces what the store has of `month` by a copy from another store.
     ///
     /// `host` and the store's own secret are those under which users who come
-    /// by name get their markers. `first` is the state of an open month.
+    /// by name get their markers.
     ///
     /// # Errors
     ///
-    /// The store cannot be written, or it cannot keep marks of this form.
+    /// The store cannot be written, it cannot keep marks of this form, or it
+    /// has counted users of its own who are not in the copy.
     fn import(&mut self, month: Month, copy: &MonthCopy, host: &str) -> Result<(), Error>;
 }

@@ -18,6 +18,8 @@ pub const MV_LOG_ERROR: i32 = 0;
 pub const MV_LOG_WARN: i32 = 1;
 /// The normal course of things: months closed, totals deleted.
 pub const MV_LOG_INFO: i32 = 2;
+/// What helps to find a fault.
+pub const MV_LOG_DEBUG: i32 = 3;
 
 /// Takes a log line of a counter: `userdata` as it was given, one of the
 /// `MV_LOG_` levels, and one line of UTF-8 without a line end, which is gone
@@ -152,6 +154,7 @@ impl Receiver {
             Level::Error => MV_LOG_ERROR,
             Level::Warn => MV_LOG_WARN,
             Level::Info => MV_LOG_INFO,
+            Level::Debug => MV_LOG_DEBUG,
         };
         let line: String = line
             .chars()

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
 use std::ptr;
+use std::sync::{Arc, OnceLock};
 
+use monthly_visitors::geo::GeoTable;
 use monthly_visitors::{Month, Totals};
+use monthly_visitors_report::{Names, Options, Report, Style};
 use parking_lot::Mutex;
 
 use crate::counter::{mv_counter, with};
@@ -17,6 +20,11 @@ pub struct mv_report {
     /// What the rows point into.
     _strings: Vec<CString>,
     totals: Totals,
+    host: String,
+    places: Option<Arc<GeoTable>>,
+    /// Looking for the names of cities takes a while, so it is left until a
+    /// text is asked for.
+    names: OnceLock<Names>,
     texts: Mutex<BTreeMap<String, CString>>,
 }
 
@@ -58,7 +66,11 @@ pub unsafe extern "C" fn mv_report_new(
             let mut totals = counter.totals()?;
             totals.retain(|month, _| first.is_none_or(|first| *month >= first));
             totals.retain(|month, _| last.is_none_or(|last| *month <= last));
-            *to = Box::into_raw(Box::new(mv_report::new(totals)));
+            *to = Box::into_raw(Box::new(mv_report::new(
+                totals,
+                counter.host()?,
+                counter.places()?,
+            )));
             Ok(())
         })
     }
@@ -81,7 +93,7 @@ unsafe fn month(name: &str, text: *const c_char) -> Result<Option<Month>, Failur
 }
 
 impl mv_report {
-    fn new(totals: Totals) -> Self {
+    fn new(totals: Totals, host: String, places: Option<Arc<GeoTable>>) -> Self {
         let mut strings = Vec::new();
         let mut rows = Vec::new();
         for (month, totals) in &totals {
@@ -102,6 +114,9 @@ impl mv_report {
             rows,
             _strings: strings,
             totals,
+            host,
+            places,
+            names: OnceLock::new(),
             texts: Mutex::default(),
         }
     }
@@ -114,7 +129,17 @@ impl mv_report {
         if let Some(text) = texts.get(format) {
             return Ok(text.as_ptr());
         }
-        let text = c_string(&format!("{:?}", self.totals));
+        let format_wanted = format.parse()?;
+        let report = Report::new(&self.totals, &Options::default())?;
+        let names = self.names.get_or_init(|| Names {
+            host: self.host.clone(),
+            cities: self
+                .places
+                .as_ref()
+                .map(|places| places.city_names(&report.cities()))
+                .unwrap_or_default(),
+        });
+        let text = c_string(&report.text(format_wanted, Style::Plain, names)?);
         let pointer = text.as_ptr();
         texts.insert(format.to_owned(), text);
         Ok(pointer)

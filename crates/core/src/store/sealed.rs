@@ -115,8 +115,14 @@ impl Store for Sealed {
     }
 
     fn load(&mut self) -> Result<Loaded, Error> {
-        self.must_record()?;
-        let open = self.months.iter().map(|(&month, file)| OpenMonth {
+        let read;
+        let months = if self.locks.is_empty() {
+            read = self.read_months()?;
+            &read
+        } else {
+            &self.months
+        };
+        let open = months.iter().map(|(&month, file)| OpenMonth {
             month,
             state: file.state.clone(),
             markers: file.markers(),
@@ -169,24 +175,17 @@ impl Store for Sealed {
     }
 
     fn totals(&mut self) -> Result<Totals, Error> {
-        let mut totals = BTreeMap::new();
-        if self.locks.is_empty() {
-            let mut open = self.folder.months(Part::Sealed)?;
-            open.extend(self.folder.months(Part::Fresh)?);
-            for month in open {
-                if let Some(found) = self.read_open(month)? {
-                    totals.insert(month, found);
-                }
-            }
+        let open = |months: &BTreeMap<Month, OpenFile>| -> Totals {
+            let months = months.iter().map(|(&month, file)| (month, file.totals()));
+            months
+                .filter(|(_, totals)| !totals.counts.is_empty() || totals.incomplete)
+                .collect()
+        };
+        let mut totals = if self.locks.is_empty() {
+            open(&self.read_months()?)
         } else {
-            totals.extend(
-                self.months
-                    .iter()
-                    .map(|(&month, file)| (month, file.totals())),
-            );
-            totals
-                .retain(|_, month: &mut MonthTotals| !month.counts.is_empty() || month.incomplete);
-        }
+            open(&self.months)
+        };
         // After the open ones: one that was closed in between is here.
         totals.extend(self.closed_totals()?);
         Ok(totals)
@@ -234,9 +233,13 @@ impl Store for Sealed {
             }
             Marks::Keyed(open) => (open.state.clone(), Vec::clone(&open.markers)),
             Marks::Users(users) => {
-                let state = MonthState {
-                    key: MonthKey::random()?,
-                    first: Some(month.start()),
+                // Under the key that is there, so that the two can be compared.
+                let state = match self.months.get(&month) {
+                    Some(file) => file.state.clone(),
+                    None => MonthState {
+                        key: MonthKey::random()?,
+                        first: Some(month.start()),
+                    },
                 };
                 let marking = Marking::new(&state.key, &self.secret, host);
                 let mut markers: Vec<Marker> = users
@@ -248,6 +251,13 @@ impl Store for Sealed {
                 (state, markers)
             }
         };
+        if let Some(file) = self.months.get(&month) {
+            let known = |marker| markers.binary_search(marker).is_ok();
+            if !file.markers().iter().all(known) {
+                let reason = "the target has counted users of its own in it";
+                return Err(Error::storage(format_args!("cannot copy {month}"), reason));
+            }
+        }
         let content = Content {
             incomplete: copy.incomplete,
             first: state.first,

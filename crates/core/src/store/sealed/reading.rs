@@ -1,5 +1,7 @@
 //! Totals from the files, also while another process changes them.
 
+use std::collections::BTreeMap;
+
 use super::Sealed;
 use super::blob::{self, Kind, Seal};
 use super::closed;
@@ -35,9 +37,21 @@ impl Sealed {
         Ok(totals)
     }
 
-    /// The totals of an open month that another process may be recording;
-    /// `None` when it is not open any more.
-    pub(super) fn read_open(&self, month: Month) -> Result<Option<MonthTotals>, Error> {
+    /// The open months, which another process may be recording.
+    pub(super) fn read_months(&self) -> Result<BTreeMap<Month, OpenFile>, Error> {
+        let mut months = self.folder.months(Part::Sealed)?;
+        months.extend(self.folder.months(Part::Fresh)?);
+        let mut open = BTreeMap::new();
+        for month in months {
+            if let Some(file) = self.read_open(month)? {
+                open.insert(month, file);
+            }
+        }
+        Ok(open)
+    }
+
+    /// An open month; `None` when it is not open any more.
+    fn read_open(&self, month: Month) -> Result<Option<OpenFile>, Error> {
         let damaged = |part: &str| {
             Error::storage(
                 format_args!("cannot read {month}.{part}"),
@@ -75,7 +89,7 @@ impl Sealed {
                     continue;
                 }
             }
-            return Ok(Some(file.totals()));
+            return Ok(Some(file));
         }
         Err(Error::storage(
             format_args!("cannot read {month}"),

@@ -1,0 +1,122 @@
+//! Takes the history of one store over into another.
+
+use crate::store::{self, Marks, MonthCopy, OpenMonth, Store};
+use crate::{Config, Counts, Error, Month, MonthTotals};
+
+/// What became of a month.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It was written.
+    Copied,
+    /// It was there already.
+    Same,
+    /// It stayed as it is, because of this.
+    Refused(Error),
+}
+
+/// Copies all months of `from` into `to`, and tells `each` what became of each,
+/// with its number and the number of months. May be repeated: what is there
+/// already stays, and what has grown since is replaced.
+///
+/// A month that the target has counted in by itself is refused. So is an open
+/// month whose markers the target cannot keep: its users would count twice.
+///
+/// `from` is read while another process may record into it; `to` is opened to
+/// record.
+///
+/// # Errors
+///
+/// One of the stores cannot be opened or read. Months that were told of before
+/// are copied.
+pub fn copy(
+    from: &Config,
+    to: &Config,
+    mut each: impl FnMut(Month, &Outcome, usize, usize),
+) -> Result<(), Error> {
+    if from.store == to.store {
+        return Err(Error::config("store", "a store cannot be copied to itself"));
+    }
+    let mut from_config = from.clone();
+    from_config.read_only = true;
+    let mut source = store::open(&from_config, &from.secret()?)?;
+    let mut target = store::open(to, &to.secret()?)?;
+    let totals = source.totals()?;
+    let known = target.totals()?;
+    let newest = totals.keys().next_back().copied();
+    let open = if source.character().closes_months {
+        source.load()?.open
+    } else {
+        Vec::new()
+    };
+    for (number, (&month, found)) in totals.iter().enumerate() {
+        let outcome = match relation(known.get(&month), found) {
+            Relation::Same => Outcome::Same,
+            Relation::Other => Outcome::Refused(Error::storage(
+                format_args!("cannot copy {month}"),
+                "the target has counts of its own for it",
+            )),
+            Relation::Behind => {
+                let marks = marks(&mut *source, month, newest, &open)?;
+                let copy = MonthCopy {
+                    counts: found.counts.clone(),
+                    incomplete: found.incomplete,
+                    marks,
+                };
+                match target.import(month, &copy, &to.host) {
+                    Ok(()) => Outcome::Copied,
+                    Err(error) => Outcome::Refused(error),
+                }
+            }
+        };
+        each(month, &outcome, number + 1, totals.len());
+    }
+    Ok(())
+}
+
+/// Who is counted in a month. Where months do not close, the newest one counts
+/// as open: its users must not count again in the target.
+fn marks(
+    source: &mut dyn Store,
+    month: Month,
+    newest: Option<Month>,
+    open: &[OpenMonth],
+) -> Result<Marks, Error> {
+    if source.character().keeps_users && Some(month) == newest {
+        let users = source.users()?.into_iter();
+        return Ok(Marks::Users(
+            users
+                .filter(|(_, last)| *last == month)
+                .map(|(user, _)| user)
+                .collect(),
+        ));
+    }
+    let open = open.iter().find(|open| open.month == month);
+    Ok(open.map_or(Marks::Closed, |open| Marks::Keyed(open.clone())))
+}
+
+enum Relation {
+    /// Nothing to do.
+    Same,
+    /// The target has nothing, or an earlier state of the month.
+    Behind,
+    /// The target has something that the source has not.
+    Other,
+}
+
+fn relation(target: Option<&MonthTotals>, source: &MonthTotals) -> Relation {
+    let Some(target) = target else {
+        return Relation::Behind;
+    };
+    let within = |counts: &Counts| {
+        counts
+            .iter()
+            .all(|(key, count)| source.counts.get(key) >= Some(count))
+    };
+    if target.counts == source.counts && target.open <= source.open {
+        Relation::Same
+    } else if within(&target.counts) {
+        Relation::Behind
+    } else {
+        Relation::Other
+    }
+}
