@@ -417,3 +417,32 @@ fn only_the_cities_of_the_report_need_names() {
     let report = Report::new(&totals, &options(By::Country)).unwrap();
     assert!(report.cities().is_empty());
 }
+
+#[test]
+fn columns_are_as_wide_as_what_is_seen() {
+    let totals = totals(&[("2026-11", &[("client-Зимние 東京", 1), ("client-a", 1)])]);
+    let found = text(&totals, &options(By::Client), Format::Table);
+    assert!(
+        found.ends_with(
+            "\
+Client        Users   Share
+a                 1   50.0%
+Зимние 東京       1   50.0%
+"
+        ),
+        "{found}"
+    );
+}
+
+#[test]
+fn clients_that_all_left_are_mentioned() {
+    let totals = totals(&[
+        ("2026-10", &[("client-A", 2), ("client-B", 1)]),
+        ("2026-11", &[("geo-DE-?-?", 1)]),
+    ]);
+    let found = text(&totals, &options(By::Client), Format::Table);
+    assert!(
+        found.ends_with("2 clients of 2026-10 with 3 users have none.\n"),
+        "{found}"
+    );
+}
