@@ -27,7 +27,7 @@ use self::folder::{Folder, Part};
 use self::month::OpenFile;
 use super::lock::Lock;
 use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
-use crate::{Error, KeptUser, Log, Marker, Marking, Month, MonthKey, MonthTotals, Totals, User};
+use crate::{Error, KeptUser, Log, Marker, Marking, Month, MonthKey, Totals, User};
 
 /// The longest key that a file can hold.
 const MAX_KEY: usize = 65_535;
