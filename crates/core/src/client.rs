@@ -164,3 +164,151 @@ impl fmt::Display for Shortened<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clients(patterns: &[(&str, &str)]) -> Vec<ClientPattern> {
+        let client = |(pattern, category): &(&str, &str)| ClientPattern {
+            pattern: (*pattern).into(),
+            category: (*category).into(),
+        };
+        patterns.iter().map(client).collect()
+    }
+
+    fn refusal(syntax: Syntax, pattern: &str) -> String {
+        let patterns = clients(&[(".", "ANY"), (pattern, "BAD")]);
+        Classifier::new(syntax, &patterns).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_first_matching_pattern_gives_the_category() {
+        let patterns = clients(&[
+            ("^Conversations%.", "ANDROID"),
+            ("[Ii][Oo][Ss]%-?%d*$", "IOS"),
+            ("(%x%x)%-%1", "TWICE"),
+            ("^gajim", "DESKTOP"),
+            ("^%w+%.%w+$", "OTHER"),
+        ]);
+        let classifier = Classifier::new(Syntax::Lua, &patterns).unwrap();
+        for (resource, category) in [
+            ("Conversations.Qx2f", Some("ANDROID")),
+            ("Conversations.ios", Some("ANDROID")),
+            ("monal-iOS-17", Some("IOS")),
+            ("gajim.ab-ab", Some("TWICE")),
+            ("gajim.ab-ac", Some("DESKTOP")),
+            ("dino.1f2e", Some("OTHER")),
+            ("", None),
+            ("телефон", None),
+        ] {
+            assert_eq!(
+                classifier.classify(resource.as_bytes()),
+                category,
+                "{resource}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_pattern_means_no_category() {
+        assert_eq!(Classifier::default().classify(b"gajim"), None);
+        let none = Classifier::new(Syntax::Lua, &[]).unwrap();
+        assert_eq!(none.classify(b"gajim"), None);
+    }
+
+    #[test]
+    fn lua_patterns_match_bytes_and_regular_expressions_characters() {
+        let three = clients(&[("^...$", "THREE")]);
+        for (syntax, resource, category) in [
+            (Syntax::Lua, &b"abc"[..], Some("THREE")),
+            (Syntax::Lua, "д1".as_bytes(), Some("THREE")),
+            (Syntax::Lua, b"a\0\xff", Some("THREE")),
+            (Syntax::Regex, "дом".as_bytes(), Some("THREE")),
+            (Syntax::Regex, "д1".as_bytes(), None),
+            (Syntax::Regex, b"ab\xff", None),
+        ] {
+            let classifier = Classifier::new(syntax, &three).unwrap();
+            assert_eq!(classifier.classify(resource), category, "{resource:?}");
+        }
+        let bytes = clients(&[(r"(?-u)^..\xff$", "BYTES"), ("^ab", "START")]);
+        let classifier = Classifier::new(Syntax::Regex, &bytes).unwrap();
+        assert_eq!(classifier.classify(b"ab\xff"), Some("BYTES"));
+        assert_eq!(classifier.classify(b"ab\xfe"), Some("START"));
+    }
+
+    #[test]
+    fn a_bad_pattern_is_named() {
+        let long = format!("{}[", "д".repeat(80));
+        let shown = "д".repeat(60);
+        for (syntax, pattern, message) in [
+            (
+                Syntax::Lua,
+                "^a[",
+                r#"client: pattern 2 ("^a["): missing ']'"#.into(),
+            ),
+            (
+                Syntax::Lua,
+                "a\n%",
+                r#"client: pattern 2 ("a\n%"): ends with '%'"#.into(),
+            ),
+            (
+                Syntax::Lua,
+                &*long,
+                format!(r#"client: pattern 2 ("{shown}"...): missing ']'"#),
+            ),
+            (
+                Syntax::Regex,
+                "a(b",
+                r#"client: pattern 2 ("a(b"): unclosed group"#.into(),
+            ),
+            (
+                Syntax::Regex,
+                r"\w{1000}",
+                r#"client: pattern 2 ("\\w{1000}"): takes more than 1048576 bytes"#.into(),
+            ),
+        ] {
+            assert_eq!(refusal(syntax, pattern), message);
+        }
+    }
+
+    #[test]
+    fn every_mistake_in_a_regular_expression_is_told_on_one_line() {
+        for pattern in [
+            "a(b",
+            "[",
+            "*",
+            "(?z)",
+            r"\p{x}",
+            "a{2,1}",
+            "(?-u)(?u:\\xff)\n(",
+            "(?<a>)(?<a>)",
+        ] {
+            let message = refusal(Syntax::Regex, pattern);
+            assert!(!message.contains('\n'), "{message}");
+            assert!(!message.ends_with(": "), "{message}");
+        }
+    }
+
+    #[test]
+    fn regular_expressions_of_use_fit_into_the_limit() {
+        for pattern in [
+            r"\w{10}",
+            r"(?i)^conversations\.\w+$",
+            r"^\p{L}+-\d{1,20}$",
+            "[a-z]{500}",
+        ] {
+            let patterns = clients(&[(pattern, "FITS")]);
+            assert!(
+                Classifier::new(Syntax::Regex, &patterns).is_ok(),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn threads_may_share_a_classifier() {
+        fn shareable<T: Send + Sync>() {}
+        shareable::<Classifier>();
+    }
+}
