@@ -135,10 +135,9 @@ impl<'a> Search<'a> {
             }
             Item::Balanced(open, close) => self.balanced(at, open, close),
             Item::Same(number) => {
-                let text = self.capture(number)?.clone();
-                self.spend(text.len())?;
-                let text = self.subject.get(text)?;
+                let text = self.subject.get(self.capture(number)?.clone())?;
                 let rest = self.subject.get(at..)?;
+                self.spend(text.len().min(rest.len()))?;
                 rest.starts_with(text).then_some(at + text.len())
             }
         }
