@@ -104,8 +104,13 @@ pub(super) fn pattern(random: &mut Random) -> Vec<u8> {
             97..99 => many_captures(random),
             _ => long(random),
         };
-        let repeats = pattern.iter().filter(|byte| b"*+-?".contains(byte));
-        if repeats.count() <= MAX_REPEATS {
+        let mut parser = Parser::new(&pattern);
+        // What comes after a mistake is never matched.
+        let _ = parser.run();
+        let items = parser.pattern.items.iter();
+        let is_repeat =
+            |item: &&Item| matches!(item, Item::Bytes(_, repeat) if *repeat != Repeat::Once);
+        if items.filter(is_repeat).count() <= MAX_REPEATS {
             return pattern;
         }
     }
@@ -115,7 +120,12 @@ pub(super) fn pattern(random: &mut Random) -> Vec<u8> {
 pub(super) fn long(random: &mut Random) -> Vec<u8> {
     let mut pattern = Vec::new();
     for number in 0..50 + random.below(150) {
-        push_single(random, &mut pattern);
+        let mut single = Vec::new();
+        push_single(random, &mut single);
+        // It would be the suffix of the byte before.
+        if single != b"-" {
+            pattern.extend(single);
+        }
         if number % 60 == 59 {
             pattern.push(random.byte(b"*+-?"));
         }
