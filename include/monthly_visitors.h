@@ -54,6 +54,11 @@
 #define MV_LOG_INFO 2
 
 /**
+ * What helps to find a fault.
+ */
+#define MV_LOG_DEBUG 3
+
+/**
  * The time of the system clock, as an argument of `mv_record`.
  */
 #define MV_NOW INT64_MIN

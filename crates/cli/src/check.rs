@@ -82,10 +82,10 @@ fn store(config: &Config) -> Found {
     let incomplete = totals.values().filter(|month| month.incomplete).count();
     let mut found = format!("{url}, {} months", totals.len());
     if let (Some(first), Some(last)) = (totals.keys().next(), totals.keys().next_back()) {
-        found += &format!(", {first} to {last}");
+        found = format!("{found}, {first} to {last}");
     }
     if incomplete > 0 {
-        found += &format!(", {incomplete} of them incomplete");
+        found = format!("{found}, {incomplete} of them incomplete");
     }
     Ok(found)
 }

@@ -62,9 +62,9 @@ fn record_file(counter: &Counter, path: &Path, strict: bool) -> Result<bool> {
         (Box::new(file), size)
     };
     let bar = terminal::progress(size, "bytes");
-    let counted = record_lines(counter, BufReader::new(bar.wrap_read(input)), &bar, strict);
+    let recorded = record_lines(counter, BufReader::new(bar.wrap_read(input)), &bar, strict);
     bar.finish_and_clear();
-    let tally = counted.with_context(|| format!("{name}"))?;
+    let tally = recorded.with_context(|| format!("{name}"))?;
     if tally.bad > 0 {
         eprintln!("monthly-visitors: {name}: {} bad lines skipped", tally.bad);
     }

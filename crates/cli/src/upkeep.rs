@@ -14,8 +14,12 @@ pub fn purge(settings: &SettingsArgs, args: &PurgeArgs) -> Result<bool> {
     let totals = counter.totals()?;
     let before = args.before.unwrap_or_else(|| {
         let keep = args.keep.and_then(|keep| usize::try_from(keep.get()).ok());
-        let oldest_kept = totals.keys().rev().take(keep.unwrap_or(usize::MAX)).last();
-        oldest_kept.copied().unwrap_or(Month::FIRST)
+        let oldest_kept = totals.len().saturating_sub(keep.unwrap_or(usize::MAX));
+        totals
+            .keys()
+            .nth(oldest_kept)
+            .copied()
+            .unwrap_or(Month::FIRST)
     });
     let gone = if args.dry_run {
         let newest = totals.keys().next_back();

@@ -180,12 +180,11 @@ impl Recorder {
         let month = Month::of(login.time)?;
         let calendar = self.calendar.load();
         let noted;
-        let tally = match calendar.settled(month, login.time) {
-            Some(tally) => tally,
-            None => {
-                noted = self.note(month, login.time)?;
-                &noted
-            }
+        let tally = if let Some(tally) = calendar.settled(month, login.time) {
+            tally
+        } else {
+            noted = self.note(month, login.time)?;
+            &noted
         };
         let marker = tally.marker(login.user);
         if tally.contains(marker) {

@@ -285,10 +285,10 @@ impl Store for Prosody {
                     .map(|user| names::stem(user.as_user()))
                     .collect();
                 let marked = self.markers.all()?;
-                for (stem, last) in &marked {
-                    if *last == month && !listed.contains(stem) {
-                        changes.insert(stem.clone(), None);
-                    }
+                let own =
+                    |(stem, last): (&String, &Month)| *last == month && !listed.contains(stem);
+                if marked.iter().any(own) {
+                    return Err(Error::own_users(month));
                 }
                 for stem in listed {
                     if self.markers.last(&stem)? < Some(month) {

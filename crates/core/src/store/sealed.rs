@@ -254,8 +254,7 @@ impl Store for Sealed {
         if let Some(file) = self.months.get(&month) {
             let known = |marker| markers.binary_search(marker).is_ok();
             if !file.markers().iter().all(known) {
-                let reason = "the target has counted users of its own in it";
-                return Err(Error::storage(format_args!("cannot copy {month}"), reason));
+                return Err(Error::own_users(month));
             }
         }
         let content = Content {
