@@ -133,6 +133,14 @@ fn done(output: &Output) -> Done {
     }
 }
 
+/// Logins of so many users.
+fn many(users: u32) -> String {
+    let lines: Vec<String> = (0..users)
+        .map(|number| format!("{{\"user\":\"user{number}\",\"time\":1793880000}}\n"))
+        .collect();
+    lines.concat()
+}
+
 fn csv_counts(csv: &str) -> Vec<String> {
     csv.lines()
         .skip(1)
@@ -258,9 +266,7 @@ fn bad_lines_are_named_counted_and_skipped() {
 #[test]
 fn more_logins_than_may_wait_are_all_recorded() {
     let place = Place::new();
-    let text: String = (0..5000)
-        .map(|number| format!("{{\"user\":\"user{number}\",\"time\":1793880000}}\n"))
-        .collect();
+    let text = many(5000);
     let done = place.run_with_input(
         &["--pending-limit", "100", "record", "--from", "-"],
         text.as_bytes(),
@@ -612,9 +618,7 @@ fn colours_and_progress_are_for_terminals() {
             .run_on_terminal("report --color never")
             .contains('\x1b')
     );
-    let text: String = (0..60_000)
-        .map(|number| format!("{{\"user\":\"u{number}\",\"time\":1793880000}}\n"))
-        .collect();
+    let text = many(60_000);
     fs::write(place.path("many.jsonl"), text).unwrap();
     let shown = place.run_on_terminal("record --from many.jsonl");
     assert!(
