@@ -313,6 +313,35 @@ mv_status mv_forget(const struct mv_counter *counter,
                     struct mv_error *error);
 
 /**
+ * Copies all totals of one store into another: `from` and `to` are the settings
+ * of the two. May be repeated: what is there already stays, and what has grown
+ * since is replaced. The source may be recorded into meanwhile; the target must
+ * not be open. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CONFIG` or
+ * `MV_ERR_STORAGE`. A month that the target has counted in by itself, or whose
+ * users it cannot keep, is such a failure, and the other months are copied all
+ * the same.
+ */
+mv_status mv_copy(const struct mv_config *from,
+                  const struct mv_config *to,
+                  struct mv_error *error);
+
+/**
+ * Tells how a counter is, for whoever watches over it. `name` is one of
+ *
+ * - `"pending"`: the number of visits that wait for the store,
+ * - `"last_flush"`: when the store was last written, in Unix seconds,
+ * - `"failing"`: 1 while the store cannot be written, else 0,
+ * - `"geoip_built"`, `"asn_built"`: when the database was built, in Unix seconds;
+ *
+ * a time that there is not is 0. Fails with `MV_ERR_ARGUMENT`, also for
+ * another name, or with `MV_ERR_CLOSED`; `*value` is unchanged then.
+ */
+mv_status mv_health(const struct mv_counter *counter,
+                    const char *name,
+                    int64_t *value,
+                    struct mv_error *error);
+
+/**
  * Counts a login of `user` from address `ip` now, in the default counter.
  *
  * Only memory is touched; a writer thread makes it durable. `user` is compared

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::geo::GeoTable;
 use crate::recorder::{Recorder, Settings};
-use crate::{Config, Error, Login, Lookup, Month, Totals, User, fork};
+use crate::{Config, Error, Health, Login, Lookup, Month, Totals, User, fork};
 
 /// How long `close` and `forget` wait for pending visits.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -150,6 +150,15 @@ impl Counter {
     /// One of them cannot be used; the old ones stay.
     pub fn reload_geoip(&self) -> Result<(), Error> {
         self.current()?.settings.load().lookup.reload()
+    }
+
+    /// How the counter is.
+    ///
+    /// # Errors
+    ///
+    /// The counter is closed.
+    pub fn health(&self) -> Result<Health, Error> {
+        Ok(self.current()?.health())
     }
 
     /// All totals, visits included that the store does not have yet.

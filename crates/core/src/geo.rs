@@ -4,13 +4,18 @@
 //! crate. A file is read into memory, never mapped: whoever overwrites a mapped
 //! file in place kills the process that reads it.
 
+mod shared;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use maxminddb::{MaxMindDbError, PathElement, Reader, WithinOptions, path};
 use serde::Deserialize;
 
+use self::shared::Shared;
+pub use self::shared::Stamp;
 use crate::Error;
 use crate::place::{Code, Place};
 
@@ -47,6 +52,16 @@ impl GeoTable {
         let database = Database::open(path)?;
         database.probe("countries", |record| country(record).is_some())?;
         Ok(Self { database })
+    }
+
+    /// Reads a database of places, unless the process has it in memory already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`GeoTable::open`].
+    pub fn open_shared(path: &Path) -> Result<Arc<Self>, Error> {
+        static OPENED: Shared<GeoTable> = Shared::new();
+        OPENED.get(path, Self::open)
     }
 
     /// The place of `address`; all parts unknown when it is not there, or
@@ -109,6 +124,17 @@ impl AsnTable {
         let database = Database::open(path)?;
         database.probe("autonomous systems", |record| asn(record).is_some())?;
         Ok(Self { database })
+    }
+
+    /// Reads a database of networks, unless the process has it in memory
+    /// already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AsnTable::open`].
+    pub fn open_shared(path: &Path) -> Result<Arc<Self>, Error> {
+        static OPENED: Shared<AsnTable> = Shared::new();
+        OPENED.get(path, Self::open)
     }
 
     /// The number of the autonomous system that `address` belongs to.

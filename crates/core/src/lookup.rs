@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 
 use crate::client::Classifier;
-use crate::geo::{AsnTable, GeoTable};
+use crate::geo::{AsnTable, GeoTable, Stamp};
 use crate::{Address, Config, Countries, Error, KeyId, KeyTable, Login, Place, Resource};
 
 /// The databases and patterns of a counter. Shared by threads; a look-up waits
@@ -59,10 +58,18 @@ impl Lookup {
     ///
     /// One of them cannot be used; the old ones stay, both.
     pub fn reload(&self) -> Result<(), Error> {
-        let geo = self.geo_path.as_deref().map(GeoTable::open).transpose()?;
-        let asn = self.asn_path.as_deref().map(AsnTable::open).transpose()?;
-        self.geo.store(geo.map(Arc::new));
-        self.asn.store(asn.map(Arc::new));
+        let geo = self
+            .geo_path
+            .as_deref()
+            .map(GeoTable::open_shared)
+            .transpose()?;
+        let asn = self
+            .asn_path
+            .as_deref()
+            .map(AsnTable::open_shared)
+            .transpose()?;
+        self.geo.store(geo);
+        self.asn.store(asn);
         Ok(())
     }
 
@@ -70,11 +77,8 @@ impl Lookup {
     /// was replaced.
     #[must_use]
     pub fn files(&self) -> DatabaseFiles {
-        let look = |path: &Option<PathBuf>| {
-            let data = std::fs::metadata(path.as_ref()?).ok()?;
-            Some((data.modified().ok()?, data.len()))
-        };
-        DatabaseFiles([look(&self.geo_path), look(&self.asn_path)])
+        let stamp = |path: &Option<PathBuf>| path.as_deref().and_then(Stamp::of);
+        DatabaseFiles([stamp(&self.geo_path), stamp(&self.asn_path)])
     }
 
     /// The database of places, if there is one.
@@ -137,6 +141,6 @@ impl Lookup {
     }
 }
 
-/// Times and sizes of the database files.
+/// What tells the files of both databases from those before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatabaseFiles([Option<(SystemTime, u64)>; 2]);
+pub struct DatabaseFiles([Option<Stamp>; 2]);

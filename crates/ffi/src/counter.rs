@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use monthly_visitors::{Counter, Month, User, fork};
+use monthly_visitors::{Counter, Month, Outcome, User, copy, fork};
 
 use crate::config::mv_config;
 use crate::guard;
@@ -143,6 +143,72 @@ pub unsafe extern "C" fn mv_forget(
         with(counter, error, |counter| {
             let user = guard::optional(user).ok_or_else(|| Failure::argument("user is NULL"))?;
             Ok(counter.forget(User::new(user)?)?)
+        })
+    }
+}
+
+/// Copies all totals of one store into another: `from` and `to` are the settings
+/// of the two. May be repeated: what is there already stays, and what has grown
+/// since is replaced. The source may be recorded into meanwhile; the target must
+/// not be open. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CONFIG` or
+/// `MV_ERR_STORAGE`. A month that the target has counted in by itself, or whose
+/// users it cannot keep, is such a failure, and the other months are copied all
+/// the same.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mv_copy(
+    from: *const mv_config,
+    to: *const mv_config,
+    error: *mut mv_error,
+) -> mv_status {
+    let body = || {
+        // SAFETY: NULL or valid by contract.
+        let from = unsafe { guard::handle("from", from) }?;
+        // SAFETY: the same.
+        let to = unsafe { guard::handle("to", to) }?;
+        let mut refused = None;
+        copy(&from.0, &to.0, |_, outcome, _, _| {
+            if let Outcome::Refused(error) = outcome {
+                refused.get_or_insert_with(|| error.clone());
+            }
+        })?;
+        refused.map_or(Ok(()), |error| Err(error.into()))
+    };
+    // SAFETY: NULL or writable by contract.
+    unsafe { guard::run(None, error, body) }
+}
+
+/// Tells how a counter is, for whoever watches over it. `name` is one of
+///
+/// - `"pending"`: the number of visits that wait for the store,
+/// - `"last_flush"`: when the store was last written, in Unix seconds,
+/// - `"failing"`: 1 while the store cannot be written, else 0,
+/// - `"geoip_built"`, `"asn_built"`: when the database was built, in Unix seconds;
+///
+/// a time that there is not is 0. Fails with `MV_ERR_ARGUMENT`, also for
+/// another name, or with `MV_ERR_CLOSED`; `*value` is unchanged then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mv_health(
+    counter: *const mv_counter,
+    name: *const c_char,
+    value: *mut i64,
+    error: *mut mv_error,
+) -> mv_status {
+    // SAFETY: same contract.
+    unsafe {
+        with(counter, error, |counter| {
+            let name = guard::text("name", name)?;
+            let value = guard::handle_mut("value", value)?;
+            let health = counter.health()?;
+            let built = |time: Option<u64>| i64::try_from(time.unwrap_or(0)).unwrap_or(i64::MAX);
+            *value = match name {
+                "pending" => i64::try_from(health.pending).unwrap_or(i64::MAX),
+                "last_flush" => health.last_flush.unwrap_or(0),
+                "failing" => health.failing.into(),
+                "geoip_built" => built(health.geoip_built),
+                "asn_built" => built(health.asn_built),
+                _ => return Err(Failure::argument("there is nothing of that name")),
+            };
+            Ok(())
         })
     }
 }

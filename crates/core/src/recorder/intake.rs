@@ -26,6 +26,8 @@ pub(super) struct Intake {
     pub(super) tried: u64,
     /// How the last try ended.
     pub(super) outcome: Option<Error>,
+    /// When a try succeeded last, in Unix seconds.
+    pub(super) last_flush: Option<i64>,
     /// No more visits: the counter is being closed.
     pub(super) refusing: bool,
     /// The writer is to end.

@@ -10,7 +10,7 @@ use parking_lot::{MappedMutexGuard, MutexGuard};
 use super::{Recorder, tally};
 use crate::calendar::Calendar;
 use crate::store::{self, MonthState, Store, Visit};
-use crate::{Error, Month, Totals, User};
+use crate::{Error, Health, Month, Totals, User};
 
 /// How long a report waits until the store has taken the pending visits.
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
@@ -74,6 +74,18 @@ impl Recorder {
             .filter(|tally| wanted.contains(&tally.month))
             .map(|tally| (tally.month, tally.state()))
             .collect()
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let settings = self.settings.load();
+        let intake = self.intake.lock();
+        Health {
+            pending: intake.pending.len() + intake.taken.len(),
+            last_flush: intake.last_flush,
+            failing: intake.outcome.is_some(),
+            geoip_built: settings.lookup.geo().map(|table| table.built()),
+            asn_built: settings.lookup.asn().map(|table| table.built()),
+        }
     }
 
     /// All totals, with the visits that the store does not have yet.

@@ -10,7 +10,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use super::Recorder;
 use super::intake::Intake;
 use crate::store::{Batch, Visit};
-use crate::{DatabaseFiles, Error, Month};
+use crate::{DatabaseFiles, Error, Month, now};
 
 /// The name of the thread, by which a host recognises it.
 pub(super) const THREAD_NAME: &str = "mv-writer";
@@ -85,7 +85,7 @@ impl<'a> Writer<'a> {
             let work = self.take();
             match opened.and_then(|()| self.write(&work)) {
                 Ok(()) => self.done(&work),
-                Err(error) => self.failed(&work, error),
+                Err(error) => self.failed(&work, &error),
             }
             if work.stop {
                 return;
@@ -155,7 +155,15 @@ impl<'a> Writer<'a> {
 
     /// Tells those who wait, and looks after what comes with a closed month.
     fn done(&mut self, work: &Work) {
-        self.answer(work, None);
+        {
+            let mut intake = self.recorder.intake.lock();
+            intake.tried = work.ticket;
+            if !work.is_empty() {
+                intake.last_flush = Some(now());
+                intake.outcome = None;
+            }
+        }
+        self.recorder.tried.notify_all();
         let log = self.recorder.log();
         if !work.is_empty() && self.pause.take().is_some() {
             log.info("the store can be written again");
@@ -169,7 +177,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Puts the work back, and says why, once.
-    fn failed(&mut self, work: &Work, error: Error) {
+    fn failed(&mut self, work: &Work, error: &Error) {
         let first = self.pause.is_none();
         let pause = self
             .pause
@@ -182,22 +190,16 @@ impl<'a> Writer<'a> {
             intake.pending = visits;
             intake.taken = Arc::default();
             intake.due = Some(Instant::now() + pause);
+            intake.tried = work.ticket;
+            intake.outcome = Some(error.clone());
         }
+        self.recorder.tried.notify_all();
         if first {
             let log = self.recorder.log();
             log.error(format_args!(
                 "{error}; visits wait in memory until it works"
             ));
         }
-        self.answer(work, Some(error));
-    }
-
-    fn answer(&self, work: &Work, outcome: Option<Error>) {
-        let mut intake = self.recorder.intake.lock();
-        intake.tried = work.ticket;
-        intake.outcome = outcome;
-        drop(intake);
-        self.recorder.tried.notify_all();
     }
 
     /// Reads a database again when its file was replaced.

@@ -165,3 +165,23 @@ fn no_line_of_the_log_names_anybody() {
         }
     }
 }
+
+#[test]
+fn health_tells_of_the_store_and_the_databases() {
+    let mut host = Host::new("sealed:DIR");
+    host.config.set("flush_interval", "1h").unwrap();
+    host.counter.open(&host.config).unwrap();
+    let health = || host.counter.health().unwrap();
+    assert!(health().geoip_built.is_some() && health().asn_built.is_none());
+    assert_eq!((health().pending, health().last_flush), (0, None));
+    host.record("juliet", "192.0.2.1", "", day("2026-11-05"));
+    assert_eq!(health().pending, 1);
+    let store = host.folder.path().join("store");
+    let aside = host.folder.path().join("aside");
+    fs::rename(&store, &aside).unwrap();
+    assert!(host.counter.flush(SOON).is_err());
+    assert!(health().failing && health().pending == 1 && health().last_flush.is_none());
+    fs::rename(&aside, &store).unwrap();
+    host.counter.flush(SOON).unwrap();
+    assert!(!health().failing && health().pending == 0 && health().last_flush.is_some());
+}

@@ -93,3 +93,15 @@ fn wrong_settings_open_nothing() {
         .to_string();
     assert_eq!(nothing, "store: is not set");
 }
+
+#[test]
+fn counters_with_the_same_database_share_it() {
+    let one = Host::open("memory:");
+    let other = Host::new("memory:");
+    other.counter.open(&one.config).unwrap();
+    let places = |host: &Host| host.counter.places().unwrap().unwrap();
+    assert!(std::sync::Arc::ptr_eq(&places(&one), &places(&other)));
+    write_places(one.config.geoip.as_ref().unwrap(), "FR", "IT");
+    one.counter.reload_geoip().unwrap();
+    assert!(!std::sync::Arc::ptr_eq(&places(&one), &places(&other)));
+}
