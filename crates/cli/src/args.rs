@@ -128,7 +128,7 @@ pub struct RecordArgs {
     #[arg(long, requires = "user")]
     pub resource: Option<String>,
     /// When: RFC 3339 or Unix seconds [default: now]
-    #[arg(long, requires = "user", value_parser = parse_time)]
+    #[arg(long, requires = "user", value_parser = parse_time, allow_negative_numbers = true)]
     pub time: Option<i64>,
     /// Logins in JSON Lines or CSV, with the fields user, ip, resource and time; - is standard input
     #[arg(long, value_name = "FILE")]

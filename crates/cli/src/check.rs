@@ -31,10 +31,11 @@ pub fn run(settings: &SettingsArgs) -> Result<bool> {
         };
         writeln!(io::stdout(), "{word:5}  {key}: {text}")?;
     }
-    if wrong > 0 {
-        bail!("{wrong} settings are wrong");
+    match wrong {
+        0 => Ok(true),
+        1 => bail!("1 setting is wrong"),
+        _ => bail!("{wrong} settings are wrong"),
     }
-    Ok(true)
 }
 
 type Found = Result<String, String>;

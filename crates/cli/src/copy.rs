@@ -19,7 +19,7 @@ pub fn run(settings: &SettingsArgs, args: &CopyArgs) -> Result<bool> {
         to.set("secret_file", file)?;
     }
     to.key_dir = args.to_key_dir.as_ref().map(Into::into);
-    let bar = terminal::progress(Some(0), "months");
+    let bar = terminal::of_steps();
     let (mut copied, mut same, mut refused) = (0, 0, Vec::new());
     let result = copy(&from, &to, |month, outcome, number, all| {
         bar.set_length(all as u64);
@@ -35,13 +35,23 @@ pub fn run(settings: &SettingsArgs, args: &CopyArgs) -> Result<bool> {
     result?;
     writeln!(
         io::stdout(),
-        "{copied} months copied, {same} were there already"
+        "{} copied, {same} were there already",
+        months(copied)
     )?;
     for reason in &refused {
         eprintln!("monthly-visitors: {reason}");
     }
-    if !refused.is_empty() {
-        bail!("{} months were not copied", refused.len());
+    match refused.len() {
+        0 => Ok(copied + same > 0),
+        1 => bail!("1 month was not copied"),
+        count => bail!("{count} months were not copied"),
     }
-    Ok(copied + same > 0)
+}
+
+fn months(count: usize) -> String {
+    if count == 1 {
+        "1 month".into()
+    } else {
+        format!("{count} months")
+    }
 }

@@ -61,7 +61,7 @@ fn record_file(counter: &Counter, path: &Path, strict: bool) -> Result<bool> {
             .filter(|&size| size > 0);
         (Box::new(file), size)
     };
-    let bar = terminal::progress(size, "bytes");
+    let bar = terminal::of_bytes(size);
     let recorded = record_lines(counter, BufReader::new(bar.wrap_read(input)), &bar, strict);
     bar.finish_and_clear();
     let tally = recorded.with_context(|| format!("{name}"))?;
