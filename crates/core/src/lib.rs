@@ -24,7 +24,6 @@ pub mod store;
 mod tally;
 mod totals;
 mod user;
-mod writer;
 
 pub use address::Address;
 pub use config::Config;

@@ -6,30 +6,27 @@
 //! gets them from the writer. The two locks are only held together in the order
 //! store, intake, and no file is touched under the intake's lock.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod intake;
+mod keeping;
+mod writer;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, MappedMutexGuard, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use zeroize::Zeroizing;
 
+use self::intake::Intake;
 use crate::calendar::Calendar;
 use crate::store::{self, Character, MonthState, OpenMonth, Store, Visit};
 use crate::tally::Tally;
-use crate::{
-    Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthKey, Totals, User, fork,
-    writer,
-};
+use crate::{Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthKey, fork};
 
 /// How many months a counter remembers for a store whose months do not close.
 /// What it has seen is only a cache there: logins of this month and the last.
 const REMEMBERED: usize = 3;
-
-/// How long a report waits until the store has taken the pending visits.
-const REPORT_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Recorder {
     pub(crate) generation: u32,
@@ -38,11 +35,11 @@ pub(crate) struct Recorder {
     secret: Zeroizing<Vec<u8>>,
     calendar: ArcSwap<Calendar>,
     keys: KeyTable,
-    pub(crate) intake: Mutex<Intake>,
+    intake: Mutex<Intake>,
     /// Something is there for the writer.
-    pub(crate) wake: Condvar,
+    wake: Condvar,
     /// The writer has tried.
-    pub(crate) tried: Condvar,
+    tried: Condvar,
     /// `None` in the child of a fork until its writer opens it.
     store: Mutex<Option<Box<dyn Store>>>,
     broken: AtomicBool,
@@ -53,42 +50,6 @@ pub(crate) struct Recorder {
 pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) lookup: Lookup,
-}
-
-/// What waits for the writer.
-#[derive(Default)]
-pub(crate) struct Intake {
-    /// Visits that nobody has tried to write.
-    pub(crate) pending: Vec<Visit>,
-    /// Visits that the writer is writing.
-    pub(crate) taken: Arc<Vec<Visit>>,
-    /// Months that are closed here and not yet in the store.
-    pub(crate) closing: Vec<Arc<Tally>>,
-    /// Months before this one are to be closed in the store.
-    pub(crate) close_before: Option<Month>,
-    /// When the writer should start, if there is anything to write.
-    pub(crate) due: Option<Instant>,
-    /// Flushes asked for, and the number of the last one that was tried.
-    pub(crate) wanted: u64,
-    pub(crate) tried: u64,
-    /// How the last try ended.
-    pub(crate) outcome: Option<Error>,
-    /// No more visits: the counter is being closed.
-    pub(crate) refusing: bool,
-    /// The writer is to end.
-    pub(crate) stop: bool,
-    pub(crate) writer: Option<JoinHandle<()>>,
-}
-
-impl Intake {
-    pub(crate) fn has_work(&self) -> bool {
-        !self.pending.is_empty() || self.close_before.is_some()
-    }
-
-    /// Whether somebody waits for the writer.
-    pub(crate) fn is_urgent(&self) -> bool {
-        self.wanted > self.tried || self.stop
-    }
 }
 
 impl Recorder {
@@ -346,132 +307,6 @@ impl Recorder {
             let _ = writer.join();
         }
         *self.store.lock() = None;
-    }
-
-    /// The store, opened first in the child of a fork.
-    pub(crate) fn store(&self) -> Result<MappedMutexGuard<'_, Box<dyn Store>>, Error> {
-        let mut store = self.store.lock();
-        if store.is_none() {
-            if self.intake.lock().stop {
-                return Err(Error::Closed);
-            }
-            *store = Some(self.reopen()?);
-        }
-        MutexGuard::try_map(store, Option::as_mut).map_err(|_| Error::Internal)
-    }
-
-    /// Opens the store in the child of a fork, and takes over what was recorded
-    /// in it since.
-    fn reopen(&self) -> Result<Box<dyn Store>, Error> {
-        let settings = self.settings.load();
-        let mut store = store::open(&settings.config, &self.secret)?;
-        if settings.config.read_only {
-            return Ok(store);
-        }
-        let loaded = store.load()?;
-        let mut intake = self.intake.lock();
-        let ours = self.calendar.load_full();
-        let mut tallies = ours.tallies().to_vec();
-        for open in loaded.open {
-            let known = tallies.iter().position(|tally| tally.month == open.month);
-            if known
-                .and_then(|index| tallies.get(index))
-                .is_some_and(|tally| tally.state().key == open.state.key)
-            {
-                continue;
-            }
-            // Another process began the month under another key. Markers under
-            // ours are worth nothing; those users count at their next login.
-            tallies.retain(|tally| tally.month != open.month);
-            intake.pending.retain(|visit| visit.month != open.month);
-            tallies.push(Arc::new(tally(open, &self.secret, &settings.config.host)));
-        }
-        let closed_before = ours.closed_before().max(loaded.closed_before);
-        intake.pending.retain(|visit| visit.month >= closed_before);
-        let closes = self.character.closes_months;
-        self.calendar
-            .store(Arc::new(Calendar::new(closes, closed_before, tallies)));
-        Ok(store)
-    }
-
-    /// The tables that a batch of visits refers to.
-    pub(crate) fn keys(&self) -> &KeyTable {
-        &self.keys
-    }
-
-    /// What the store must keep of the months that `visits` are of.
-    pub(crate) fn month_states(&self, visits: &[Visit]) -> BTreeMap<Month, MonthState> {
-        let wanted: BTreeSet<Month> = visits.iter().map(|visit| visit.month).collect();
-        let intake = self.intake.lock();
-        let calendar = self.calendar.load();
-        calendar
-            .tallies()
-            .iter()
-            .chain(&intake.closing)
-            .filter(|tally| wanted.contains(&tally.month))
-            .map(|tally| (tally.month, tally.state()))
-            .collect()
-    }
-
-    /// All totals, with the visits that the store does not have yet.
-    pub(crate) fn totals(self: &Arc<Self>) -> Result<Totals, Error> {
-        self.check()?;
-        if !self.settings.load().config.read_only {
-            // Few visits are then left to be added below, where logins wait.
-            // Where only the store can tell which of them are new, and it
-            // cannot be written, all are taken to be: better than no report.
-            let _ = self.flush(REPORT_PATIENCE);
-        }
-        // With the store's lock held, no visit moves from here to there.
-        let mut store = self.store()?;
-        let mut totals = store.totals()?;
-        let intake = self.intake.lock();
-        for visit in intake.taken.iter().chain(&intake.pending) {
-            let month = totals.entry(visit.month).or_default();
-            month.open = self.character.closes_months;
-            for key in visit.keys().filter_map(|id| self.keys.key(id)) {
-                *month.counts.entry(key).or_default() += 1;
-            }
-        }
-        Ok(totals)
-    }
-
-    pub(crate) fn purge(&self, before: Month) -> Result<Vec<Month>, Error> {
-        self.check()?;
-        self.store()?.purge(before)
-    }
-
-    pub(crate) fn forget(self: &Arc<Self>, user: User<'_>, timeout: Duration) -> Result<(), Error> {
-        // Otherwise the writer would mark the user again.
-        self.flush(timeout)?;
-        let mut store = self.store()?;
-        let calendar = self.calendar.load_full();
-        let tallies = calendar.tallies();
-        let markers: Vec<_> = tallies
-            .iter()
-            .map(|tally| (tally.month, tally.marker(user)))
-            .collect();
-        store.forget(user, &markers)?;
-        for (tally, (_, marker)) in tallies.iter().zip(markers) {
-            tally.remove(marker);
-        }
-        Ok(())
-    }
-
-    /// Deletes totals older than `retention_months`, counted from `newest`.
-    pub(crate) fn retain(&self, newest: Month) -> Result<(), Error> {
-        let months = self.settings.load().config.retention_months;
-        if months == 0 {
-            return Ok(());
-        }
-        let gone = self.purge(newest.plus(1).minus(months))?;
-        if !gone.is_empty() {
-            self.log().info(format_args!(
-                "{} months of totals deleted: retention_months is {months}",
-                gone.len()
-            ));
-        }
-        Ok(())
     }
 }
 

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use crate::recorder::{Intake, Recorder};
+use super::Recorder;
+use super::intake::Intake;
 use crate::store::{Batch, Visit};
 use crate::{DatabaseFiles, Error, Month};
 
 /// The name of the thread, by which a host recognises it.
-pub(crate) const THREAD_NAME: &str = "mv-writer";
+pub(super) const THREAD_NAME: &str = "mv-writer";
 
 /// How often the files of the databases are looked at.
 const WATCH: Duration = Duration::from_secs(30);
@@ -22,7 +23,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 
 /// Starts the writer if there is none. When no thread can be had, the visits
 /// wait: the next login tries again.
-pub(crate) fn ensure(recorder: &Arc<Recorder>, intake: &mut Intake) {
+pub(super) fn ensure(recorder: &Arc<Recorder>, intake: &mut Intake) {
     if intake.writer.is_some() {
         return;
     }
@@ -134,7 +135,7 @@ impl<'a> Writer<'a> {
         if !work.visits.is_empty() {
             store.commit(&Batch {
                 visits: &work.visits,
-                keys: recorder.keys(),
+                keys: &recorder.keys,
                 months: &recorder.month_states(&work.visits),
             })?;
         }

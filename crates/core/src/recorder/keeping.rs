@@ -1,0 +1,139 @@
+//! What a recorder does with its store besides writing visits: all of it may
+//! wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{MappedMutexGuard, MutexGuard};
+
+use super::{Recorder, tally};
+use crate::calendar::Calendar;
+use crate::store::{self, MonthState, Store, Visit};
+use crate::{Error, Month, Totals, User};
+
+/// How long a report waits until the store has taken the pending visits.
+const REPORT_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Recorder {
+    /// The store, opened first in the child of a fork.
+    pub(crate) fn store(&self) -> Result<MappedMutexGuard<'_, Box<dyn Store>>, Error> {
+        let mut store = self.store.lock();
+        if store.is_none() {
+            if self.intake.lock().stop {
+                return Err(Error::Closed);
+            }
+            *store = Some(self.reopen()?);
+        }
+        MutexGuard::try_map(store, Option::as_mut).map_err(|_| Error::Internal)
+    }
+
+    /// Opens the store in the child of a fork, and takes over what was recorded
+    /// in it since.
+    fn reopen(&self) -> Result<Box<dyn Store>, Error> {
+        let settings = self.settings.load();
+        let mut store = store::open(&settings.config, &self.secret)?;
+        if settings.config.read_only {
+            return Ok(store);
+        }
+        let loaded = store.load()?;
+        let mut intake = self.intake.lock();
+        let ours = self.calendar.load_full();
+        let mut tallies = ours.tallies().to_vec();
+        for open in loaded.open {
+            let known = tallies.iter().position(|tally| tally.month == open.month);
+            if known
+                .and_then(|index| tallies.get(index))
+                .is_some_and(|tally| tally.state().key == open.state.key)
+            {
+                continue;
+            }
+            // Another process began the month under another key. Markers under
+            // ours are worth nothing; those users count at their next login.
+            tallies.retain(|tally| tally.month != open.month);
+            intake.pending.retain(|visit| visit.month != open.month);
+            tallies.push(Arc::new(tally(open, &self.secret, &settings.config.host)));
+        }
+        let closed_before = ours.closed_before().max(loaded.closed_before);
+        intake.pending.retain(|visit| visit.month >= closed_before);
+        let closes = self.character.closes_months;
+        self.calendar
+            .store(Arc::new(Calendar::new(closes, closed_before, tallies)));
+        Ok(store)
+    }
+
+    /// What the store must keep of the months that `visits` are of.
+    pub(crate) fn month_states(&self, visits: &[Visit]) -> BTreeMap<Month, MonthState> {
+        let wanted: BTreeSet<Month> = visits.iter().map(|visit| visit.month).collect();
+        let intake = self.intake.lock();
+        let calendar = self.calendar.load();
+        calendar
+            .tallies()
+            .iter()
+            .chain(&intake.closing)
+            .filter(|tally| wanted.contains(&tally.month))
+            .map(|tally| (tally.month, tally.state()))
+            .collect()
+    }
+
+    /// All totals, with the visits that the store does not have yet.
+    pub(crate) fn totals(self: &Arc<Self>) -> Result<Totals, Error> {
+        self.check()?;
+        if !self.settings.load().config.read_only {
+            // Few visits are then left to be added below, where logins wait.
+            // Where only the store can tell which of them are new, and it
+            // cannot be written, all are taken to be: better than no report.
+            let _ = self.flush(REPORT_PATIENCE);
+        }
+        // With the store's lock held, no visit moves from here to there.
+        let mut store = self.store()?;
+        let mut totals = store.totals()?;
+        let intake = self.intake.lock();
+        for visit in intake.taken.iter().chain(&intake.pending) {
+            let month = totals.entry(visit.month).or_default();
+            month.open = self.character.closes_months;
+            for key in visit.keys().filter_map(|id| self.keys.key(id)) {
+                *month.counts.entry(key).or_default() += 1;
+            }
+        }
+        Ok(totals)
+    }
+
+    pub(crate) fn purge(&self, before: Month) -> Result<Vec<Month>, Error> {
+        self.check()?;
+        self.store()?.purge(before)
+    }
+
+    pub(crate) fn forget(self: &Arc<Self>, user: User<'_>, timeout: Duration) -> Result<(), Error> {
+        // Otherwise the writer would mark the user again.
+        self.flush(timeout)?;
+        let mut store = self.store()?;
+        let calendar = self.calendar.load_full();
+        let tallies = calendar.tallies();
+        let markers: Vec<_> = tallies
+            .iter()
+            .map(|tally| (tally.month, tally.marker(user)))
+            .collect();
+        store.forget(user, &markers)?;
+        for (tally, (_, marker)) in tallies.iter().zip(markers) {
+            tally.remove(marker);
+        }
+        Ok(())
+    }
+
+    /// Deletes totals older than `retention_months`, counted from `newest`.
+    pub(crate) fn retain(&self, newest: Month) -> Result<(), Error> {
+        let months = self.settings.load().config.retention_months;
+        if months == 0 {
+            return Ok(());
+        }
+        let gone = self.purge(newest.plus(1).minus(months))?;
+        if !gone.is_empty() {
+            self.log().info(format_args!(
+                "{} months of totals deleted: retention_months is {months}",
+                gone.len()
+            ));
+        }
+        Ok(())
+    }
+}
