@@ -86,7 +86,35 @@ uninstall: ## removes what install installed, with the same variables
 	  '$(DESTDIR)$(datarootdir)/zsh/site-functions/_monthly-visitors' \
 	  '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d/monthly-visitors.fish'
 
+# --- Prosody ---
+
+# The Lua that the installed Prosody runs on, as pkg-config names it.
+LUA       ?= $(or $(shell sed -n '1s/^#!.*[/ ]\(lua[a-z0-9.-]*\)$$/\1/p' "$$(command -v prosody)" 2>/dev/null),lua5.4)
+plugindir ?= $(libdir)/prosody/modules
+PLUGIN    := $(DESTDIR)$(plugindir)/mod_monthly_visitors
+LUA_FILES := $(wildcard plugins/prosody/*.lua)
+LUA_BUILT := $(TARGET)/prosody/$(LUA)/lmonthly_visitors.so
+
+$(BUILT)/libmonthly_visitors.so:
+	$(MAKE) build
+
+$(LUA_BUILT): plugins/prosody/lmonthly_visitors.c include/monthly_visitors.h | $(BUILT)/libmonthly_visitors.so
+	@pkg-config --exists '$(LUA)' || { echo 'there is no $(LUA): install its development files (Debian: lib$(LUA)-dev), or say LUA=…' >&2; exit 1; }
+	@mkdir -p '$(@D)'
+	$(CC) $(CFLAGS) $(WARNINGS) -fPIC -fvisibility=hidden -Iinclude $$(pkg-config --cflags '$(LUA)') -shared $(LDFLAGS) $< -o '$@' -L'$(BUILT)' -lmonthly_visitors
+
+prosody: $(LUA_BUILT) ## the C binding of the Prosody plugin (LUA=, as pkg-config names it)
+
+install-prosody: prosody ## installs the Prosody plugin (prefix=, plugindir=, LUA=, …); the library: make install
+	$(INSTALL) -d '$(PLUGIN)'
+	$(INSTALL) -m 644 $(LUA_FILES) '$(PLUGIN)/'
+	$(INSTALL) -m 755 '$(LUA_BUILT)' '$(PLUGIN)/'
+
+uninstall-prosody: ## removes what install-prosody installed, with the same variables
+	rm -f $(patsubst plugins/prosody/%,'$(PLUGIN)/%',$(LUA_FILES)) '$(PLUGIN)/lmonthly_visitors.so'
+	-rmdir '$(PLUGIN)'
+
 clean: ## removes all that was built
 	$(CARGO) clean
 
-.PHONY: all help build header demo test pc install uninstall clean
+.PHONY: all help build header demo test pc install uninstall prosody install-prosody uninstall-prosody clean

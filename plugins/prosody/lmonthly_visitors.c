@@ -4,6 +4,8 @@
    it is asked for, or true; on failure nil and a message that one may log. None
    raises a Lua error, whatever its arguments are: at most memory runs out, and
    that before or after a call of the library. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
@@ -472,9 +474,19 @@ static const luaL_Reg functions[] = {
   {NULL, NULL},
 };
 
+/* Lua unloads its C modules when the server ends, and a thread of the library
+   may just be putting a log line: this code must not go away. */
+static void stay_loaded(void)
+{
+  Dl_info self;
+  if (dladdr((const void *)functions, &self) != 0)
+    dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 EXPORT int luaopen_lmonthly_visitors(lua_State *L)
 {
   const luaL_Reg *function;
+  stay_loaded();
   new_type(L, CONFIG, config_free);
   new_type(L, COUNTER, counter_free);
   new_type(L, REPORT, report_free);
