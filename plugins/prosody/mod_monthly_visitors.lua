@@ -52,8 +52,11 @@ local function load_library()
 			chunk, reason = loadfile(name);
 			if chunk then
 				ok, found = pcall(chunk, "monthly_visitors");
-				reason = ok and nil or found;
-				if ok then package.loaded.monthly_visitors = found; end
+				if ok then
+					package.loaded.monthly_visitors = found;
+				else
+					reason = found;
+				end
 			end
 			break;
 		end
