@@ -6,7 +6,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::client::{ClientPattern, Syntax};
-use crate::{Countries, Error, Log, MAX_TEXT};
+use crate::{Countries, Error, Log, MAX_TEXT, Realm};
 
 /// The settings of a counter.
 #[derive(Clone, Debug)]
@@ -201,13 +201,17 @@ impl Config {
         Ok(())
     }
 
-    /// The content of `secret_file`, without white space at its end; empty
-    /// when none is configured.
+    /// The host, with the content of `secret_file` without white space at its
+    /// end; that is empty when none is configured.
     ///
     /// # Errors
     ///
     /// The file cannot be read, or is too short to be a secret.
-    pub(crate) fn secret(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn realm(&self) -> Result<Realm, Error> {
+        Ok(Realm::new(&self.host, &self.secret()?))
+    }
+
+    fn secret(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let Some(path) = &self.secret_file else {
             return Ok(Zeroizing::default());
         };
