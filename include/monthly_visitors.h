@@ -54,6 +54,11 @@
 #define MV_LOG_INFO 2
 
 /**
+ * What helps to find a fault.
+ */
+#define MV_LOG_DEBUG 3
+
+/**
  * The time of the system clock, as an argument of `mv_record`.
  */
 #define MV_NOW INT64_MIN
@@ -253,7 +258,9 @@ void mv_free(const struct mv_counter *counter);
 
 /**
  * Opens a counter. On an open counter, changes its settings: a login sees all
- * of the old ones or all of the new ones. Reads databases and the store, so it
+ * of the old ones or all of the new ones; while the counter moves to another
+ * store, logins fail with `MV_ERR_CLOSED`. The host, the secret and the folder
+ * of keys of an open store cannot change. Reads databases and the store, so it
  * may take a while. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CONFIG`,
  * `MV_ERR_GEOIP` or `MV_ERR_STORAGE`; nothing has changed then.
  */

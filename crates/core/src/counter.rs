@@ -40,7 +40,8 @@ impl Counter {
     }
 
     /// Opens the counter. On an open counter, changes its settings: a login
-    /// sees all of the old ones or all of the new ones.
+    /// sees all of the old ones or all of the new ones. While the counter moves
+    /// to another store, logins are refused as if it were closed.
     ///
     /// # Errors
     ///
@@ -142,16 +143,6 @@ impl Counter {
         Ok(())
     }
 
-    /// Closes the counter, also when the store cannot be written: what waits
-    /// for it is then lost.
-    pub fn close_anyway(&self) {
-        if self.close().is_err() {
-            if let Some(recorder) = self.recorder.swap(None) {
-                recorder.abandon();
-            }
-        }
-    }
-
     /// Reads the databases of places and networks again.
     ///
     /// # Errors
@@ -235,6 +226,17 @@ impl Counter {
 impl Default for Counter {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Drop for Counter {
+    /// Closes the counter. What cannot be written is lost.
+    fn drop(&mut self) {
+        if self.close().is_err() {
+            if let Some(recorder) = self.recorder.swap(None) {
+                recorder.abandon();
+            }
+        }
     }
 }
 

@@ -79,6 +79,14 @@ impl Error {
         }
     }
 
+    /// A copy of a month that would drop users whom the target has counted.
+    pub(crate) fn own_users(month: crate::Month) -> Self {
+        Self::storage(
+            format_args!("cannot copy {month}"),
+            "the target has counted users in it who are not in the source; copy into an empty store",
+        )
+    }
+
     /// A wrong setting.
     pub(crate) fn config(key: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::Config {

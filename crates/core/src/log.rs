@@ -22,7 +22,9 @@ pub enum Level {
 /// come from any thread, one at a time from each; the receiver must not call
 /// the counter.
 #[derive(Clone)]
-pub struct Log(Arc<dyn Fn(Level, &str) + Send + Sync>);
+pub struct Log(Arc<Receiver>);
+
+type Receiver = dyn Fn(Level, &str) + Send + Sync;
 
 impl Log {
     /// Sends lines to `receiver`.

@@ -1,9 +1,10 @@
 //! What is kept per user so that they count once a month.
 
 use std::fmt;
+use std::hash::Hasher;
 
 use siphasher::sip::SipHasher24;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::User;
 
@@ -69,14 +70,16 @@ impl fmt::Debug for MonthKey {
     }
 }
 
-/// Makes the markers of one month.
+/// Makes the markers of one month. Its key is erased when dropped.
 ///
 /// The hash is SipHash-2-4 (Aumasson and Bernstein, 2012), a pseudo-random
 /// function made for short inputs.
 #[derive(Clone)]
 pub struct Marking {
-    /// Keyed, and already fed with the host.
-    hasher: SipHasher24,
+    key: Zeroizing<[u8; 16]>,
+    /// The host and a byte that is in no UTF-8, so that ("a", "bc") and
+    /// ("ab", "c") differ.
+    prefix: Box<[u8]>,
 }
 
 impl Marking {
@@ -84,22 +87,23 @@ impl Marking {
     #[must_use]
     pub fn new(key: &MonthKey, secret: &[u8], host: &str) -> Self {
         let derived = key.derive("monthly-visitors 2026 marker", secret);
-        let mut half = [0; 16];
-        half.copy_from_slice(derived.expose().split_at(16).0);
-        let mut hasher = SipHasher24::new_with_key(&half);
-        half.zeroize();
-        // 0xff is in no UTF-8, so ("a", "bc") and ("ab", "c") differ.
-        std::hash::Hasher::write(&mut hasher, host.as_bytes());
-        std::hash::Hasher::write_u8(&mut hasher, 0xff);
-        Self { hasher }
+        let mut key = Zeroizing::new([0; 16]);
+        key.copy_from_slice(derived.expose().split_at(16).0);
+        let mut prefix = host.as_bytes().to_vec();
+        prefix.push(0xff);
+        Self {
+            key,
+            prefix: prefix.into(),
+        }
     }
 
     /// The marker of `user`.
     #[must_use]
     pub fn of(&self, user: User<'_>) -> Marker {
-        let mut hasher = self.hasher;
-        std::hash::Hasher::write(&mut hasher, user.expose().as_bytes());
-        Marker(std::hash::Hasher::finish(&hasher))
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&self.prefix);
+        hasher.write(user.expose().as_bytes());
+        Marker(hasher.finish())
     }
 }
 

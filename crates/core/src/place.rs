@@ -31,7 +31,7 @@ impl Code {
     pub fn as_str(&self) -> &str {
         self.bytes
             .get(..usize::from(self.len))
-            .and_then(|bytes| str::from_utf8(bytes).ok())
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
             .unwrap_or_default()
     }
 }

@@ -28,8 +28,7 @@ use crate::{
 /// What it has seen is only a cache there: logins of this month and the last.
 const REMEMBERED: usize = 3;
 
-/// How long a report waits for pending visits, where only the store can tell
-/// which of them are new.
+/// How long a report waits until the store has taken the pending visits.
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Recorder {
@@ -180,12 +179,11 @@ impl Recorder {
         let month = Month::of(login.time)?;
         let calendar = self.calendar.load();
         let noted;
-        let tally = match calendar.settled(month, login.time) {
-            Some(tally) => tally,
-            None => {
-                noted = self.note(month, login.time)?;
-                &noted
-            }
+        let tally = if let Some(tally) = calendar.settled(month, login.time) {
+            tally
+        } else {
+            noted = self.note(month, login.time)?;
+            &noted
         };
         let marker = tally.marker(login.user);
         if tally.contains(marker) {
@@ -403,9 +401,9 @@ impl Recorder {
 
     /// What the store must keep of the months that `visits` are of.
     pub(crate) fn month_states(&self, visits: &[Visit]) -> BTreeMap<Month, MonthState> {
+        let wanted: BTreeSet<Month> = visits.iter().map(|visit| visit.month).collect();
         let intake = self.intake.lock();
         let calendar = self.calendar.load();
-        let wanted: BTreeSet<Month> = visits.iter().map(|visit| visit.month).collect();
         calendar
             .tallies()
             .iter()
@@ -418,9 +416,10 @@ impl Recorder {
     /// All totals, with the visits that the store does not have yet.
     pub(crate) fn totals(self: &Arc<Self>) -> Result<Totals, Error> {
         self.check()?;
-        if self.character.keeps_users {
-            // Only the store can tell which visits are new. If it cannot be
-            // written they are taken to be: better than no report.
+        if !self.settings.load().config.read_only {
+            // Few visits are then left to be added below, where logins wait.
+            // Where only the store can tell which of them are new, and it
+            // cannot be written, all are taken to be: better than no report.
             let _ = self.flush(REPORT_PATIENCE);
         }
         // With the store's lock held, no visit moves from here to there.

@@ -34,7 +34,7 @@ impl<'a> User<'a> {
         if name.contains(&0) {
             return Err(wrong("contains NUL"));
         }
-        str::from_utf8(name)
+        std::str::from_utf8(name)
             .map(Self)
             .map_err(|_| wrong("is not UTF-8"))
     }

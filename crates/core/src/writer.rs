@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigSet, SigmaskHow};
+
 use crate::recorder::{Intake, Recorder};
 use crate::store::{Batch, Visit};
 use crate::{DatabaseFiles, Error, Month};
@@ -24,16 +26,21 @@ pub(crate) fn ensure(recorder: &Arc<Recorder>, intake: &mut Intake) {
     if intake.writer.is_some() {
         return;
     }
+    // The host's signals are for the host's threads: a handler of its own must
+    // not run in ours. The new thread inherits the mask.
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
     let recorder = Arc::clone(recorder);
     let body = move || {
         if catch_unwind(AssertUnwindSafe(|| Writer::new(&recorder).run())).is_err() {
             recorder.break_down();
         }
     };
-    intake.writer = thread::Builder::new()
-        .name(THREAD_NAME.into())
-        .spawn(body)
-        .ok();
+    let writer = thread::Builder::new().name(THREAD_NAME.into()).spawn(body);
+    if let Ok(mask) = mask {
+        // Fails for a wrong argument alone.
+        let _ = mask.thread_set_mask();
+    }
+    intake.writer = writer.ok();
 }
 
 struct Writer<'a> {

@@ -40,14 +40,17 @@ pub unsafe extern "C" fn mv_free(counter: *const mv_counter) {
     }
     // SAFETY: from `Box::into_raw`, and not used again by contract.
     let counter = unsafe { Box::from_raw(counter.cast_mut()) };
+    // A panic is answered by leaving the rest unfreed.
     let _ = guard::protect(None, || {
-        counter.0.close_anyway();
+        drop(counter);
         Ok(())
     });
 }
 
 /// Opens a counter. On an open counter, changes its settings: a login sees all
-/// of the old ones or all of the new ones. Reads databases and the store, so it
+/// of the old ones or all of the new ones; while the counter moves to another
+/// store, logins fail with `MV_ERR_CLOSED`. The host, the secret and the folder
+/// of keys of an open store cannot change. Reads databases and the store, so it
 /// may take a while. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CONFIG`,
 /// `MV_ERR_GEOIP` or `MV_ERR_STORAGE`; nothing has changed then.
 #[unsafe(no_mangle)]

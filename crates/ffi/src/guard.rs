@@ -105,7 +105,7 @@ pub(crate) unsafe fn text<'a>(name: &str, text: *const c_char) -> Result<&'a str
     if bytes.len() > MAX_TEXT {
         return Err(Failure::argument(format!("{name} is too long")));
     }
-    str::from_utf8(bytes).map_err(|_| Failure::argument(format!("{name} is not UTF-8")))
+    std::str::from_utf8(bytes).map_err(|_| Failure::argument(format!("{name} is not UTF-8")))
 }
 
 /// Borrows the bytes of a string, if there is one, for the length of the call.

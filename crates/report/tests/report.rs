@@ -147,7 +147,7 @@ fn nothing_is_said_to_be_nothing() {
     );
     assert_eq!(
         text(&empty, &Options::default(), Format::Prosody),
-        "return {\n};\n"
+        "return {};\n"
     );
 }
 

@@ -20,6 +20,7 @@ pub fn check<O: FnMut() -> Opened>(make: impl Fn() -> O) {
     a_forgotten_user_counts_again(&mut *make()().unwrap());
     an_import_replaces_a_month(&mut *make()().unwrap());
     an_import_with_names_marks_them(&mut *make()().unwrap());
+    an_import_drops_no_users_of_the_target(&mut *make()().unwrap());
 }
 
 /// Checks that a store which is on disk or elsewhere finds everything again.
@@ -270,6 +271,29 @@ fn an_import_with_names_marks_them(store: &mut dyn Store) {
     assert_totals(store, &["2026-08 client-? 2", "2026-08 geo-FR-?-? 2"]);
 }
 
+fn an_import_drops_no_users_of_the_target(store: &mut dyn Store) {
+    let copy = |users: &[&str]| MonthCopy {
+        counts: Counts::from([
+            (Key::new("geo-FR-?-?"), users.len() as u64),
+            (Key::new("client-?"), users.len() as u64),
+        ]),
+        incomplete: false,
+        marks: Marks::Users(
+            users
+                .iter()
+                .map(|name| KeptUser::from(user(name)))
+                .collect(),
+        ),
+    };
+    // Repeated, with what has come since.
+    for users in [&["juliet"][..], &["juliet", "romeo"]] {
+        store.import(month("2026-08"), &copy(users), "").unwrap();
+    }
+    let refused = store.import(month("2026-08"), &copy(&["juliet", "nurse", "tybalt"]), "");
+    assert!(refused.is_err());
+    assert_totals(store, &["2026-08 client-? 2", "2026-08 geo-FR-?-? 2"]);
+}
+
 fn everything_is_there_after_opening_again(mut open: impl FnMut() -> Opened) {
     let mut maker = Maker::new();
     let july = maker.visit("2026-07", "juliet", "DE-HE-2925533", "IOS");
@@ -301,7 +325,7 @@ fn everything_is_there_after_opening_again(mut open: impl FnMut() -> Opened) {
             assert_eq!(*loaded.open[0].markers, [august.marker]);
         }
         // The markers are there too: the same visit adds nothing.
-        maker.commit(&mut *store, &[august.clone()]);
+        maker.commit(&mut *store, std::slice::from_ref(&august));
         assert_totals(&mut *store, &expected);
     }
 }

@@ -43,15 +43,7 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// Makes durable all that was written to the file system that `folder` is on.
 pub(crate) fn sync_filesystem(folder: &Path) -> io::Result<()> {
-    let folder = File::open(folder)?;
-    #[cfg(target_os = "linux")]
-    rustix::fs::syncfs(&folder)?;
-    #[cfg(not(target_os = "linux"))]
-    {
-        drop(folder);
-        rustix::fs::sync();
-    }
-    Ok(())
+    Ok(nix::unistd::syncfs(File::open(folder)?)?)
 }
 
 /// Deletes `path`, and says whether there was something to delete.

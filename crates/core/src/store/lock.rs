@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use parking_lot::Mutex;
-use rustix::fs::{FlockOperation, fcntl_lock};
-use rustix::io::Errno;
-use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use crate::Error;
 
@@ -67,9 +67,9 @@ impl Lock {
             .mode(0o640)
             .open(path)
             .map_err(|error| failed(&error))?;
-        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => (),
-            Err(Errno::AGAIN | Errno::ACCESS) => return Err(held_by_another(&mut file)),
+        match fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
+            Ok(_) => (),
+            Err(Errno::EAGAIN | Errno::EACCES) => return Err(held_by_another(&mut file)),
             Err(errno) => return Err(failed(&errno.into())),
         }
         let found = file.metadata().map_err(|error| failed(&error))?;
@@ -102,6 +102,21 @@ impl Drop for Lock {
     }
 }
 
+/// A write lock on all of a file.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the system's constants fit into the fields that are made for them"
+)]
+fn whole_file() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
 /// Writes who holds the lock, for those who are refused.
 fn sign(file: &mut File, text: &str) -> io::Result<()> {
     file.set_len(0)?;
@@ -119,11 +134,11 @@ fn held_by_another(file: &mut File) -> Error {
     // A text that cannot be read only makes the message shorter.
     let _ = file.take(100).read_to_string(&mut text);
     let (signed, name) = text.trim_end().split_once(' ').unwrap_or_default();
-    let holder = fcntl_getlk(&*file, &Flock::from(FlockType::WriteLock))
+    let mut lock = whole_file();
+    let holder = fcntl(&*file, FcntlArg::F_GETLK(&mut lock))
         .ok()
-        .flatten()
-        .and_then(|lock| lock.pid)
-        .and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
+        .and_then(|_| u32::try_from(lock.l_pid).ok())
+        .filter(|&process| process > 0);
     match (holder, signed.parse::<u32>()) {
         (Some(holder), Ok(signed)) if holder == signed => in_use(holder, name),
         (Some(holder), _) => in_use(holder, &program(holder)),

@@ -118,12 +118,14 @@ impl Store for Memory {
                 markers: open.markers.iter().copied().collect(),
             }),
             Marks::Users(users) => {
-                let key = MonthKey::random()?;
-                let marking = Marking::new(&key, b"", host);
-                let state = MonthState {
-                    key,
-                    first: Some(month.start()),
+                let state = match self.open.get(&month) {
+                    Some(open) => open.state.clone(),
+                    None => MonthState {
+                        key: MonthKey::random()?,
+                        first: Some(month.start()),
+                    },
                 };
+                let marking = Marking::new(&state.key, b"", host);
                 let markers = users
                     .iter()
                     .map(|user| marking.of(user.as_user()))
@@ -131,6 +133,11 @@ impl Store for Memory {
                 Some(Open { state, markers })
             }
         };
+        if let (Some(old), Some(new)) = (self.open.get(&month), &open) {
+            if !old.markers.is_subset(&new.markers) {
+                return Err(Error::own_users(month));
+            }
+        }
         let totals = MonthTotals {
             counts: copy.counts.clone(),
             open: open.is_some(),

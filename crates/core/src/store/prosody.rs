@@ -7,13 +7,14 @@
 //!   monthly%2dvisitors/             0750
 //!     juliet.dat                    0640  the month in which juliet counted last
 //!   monthly%2dvisitors.lock         0640  held by the process that records
-//!   monthly%2dvisitors.journal      0600  while a batch is applied, see `journal`
+//!   monthly%2dvisitors.journal      0640  while a batch is applied, see `journal`
 //!   monthly%2dvisitors.next         0640  the totals of that batch
 //! ```
 //!
 //! What Prosody 0.10 and older wrote under `monthly-visitors` is read, too: the
 //! totals if there are no newer ones, a user's mark if it is the later one.
 
+mod apply;
 mod journal;
 mod markers;
 mod names;
@@ -23,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use self::journal::{Journal, Pending};
+use self::journal::Pending;
 use self::markers::{Changes, Markers};
 use self::names::Names;
 use self::totals::Sheet;
@@ -49,28 +50,6 @@ pub struct Prosody {
     pending: bool,
     /// The log knows of what the totals hold besides counts.
     warned: bool,
-}
-
-/// The steps in which a batch is applied, as the journal's page says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Next,
-    Journal,
-    Totals,
-    Marks,
-    Sync,
-    Done,
-}
-
-impl Step {
-    const ALL: [Self; 6] = [
-        Self::Next,
-        Self::Journal,
-        Self::Totals,
-        Self::Marks,
-        Self::Sync,
-        Self::Done,
-    ];
 }
 
 impl Prosody {
@@ -136,97 +115,6 @@ impl Prosody {
         self.settle()
     }
 
-    fn settle(&mut self) -> Result<(), Error> {
-        if !self.pending {
-            return Ok(());
-        }
-        let pending = Pending::find(&self.names)?;
-        if !matches!(pending, Pending::Nothing) {
-            // Markers are written only while there is a journal.
-            files::remove_leftovers(&self.names.users())
-                .map_err(|error| Error::io("cannot clean the users' folder", &error))?;
-        }
-        match pending {
-            Pending::Nothing => self.give_up()?,
-            Pending::GivenUp(reason) => {
-                self.log.warn(format!(
-                    "a batch of visits that a crash interrupted is not counted: {reason}"
-                ));
-                self.give_up()?;
-            }
-            Pending::Totals(journal, _) => {
-                self.run(
-                    &journal,
-                    "",
-                    &[Step::Totals, Step::Marks, Step::Sync, Step::Done],
-                )?;
-            }
-            Pending::Marks(journal) => {
-                self.run(&journal, "", &[Step::Marks, Step::Sync, Step::Done])?;
-            }
-        }
-        self.pending = false;
-        Ok(())
-    }
-
-    /// Deletes a journal that is not followed. Its totals go after it: a
-    /// journal without them would say that they are in place.
-    fn give_up(&self) -> Result<(), Error> {
-        self.remove_journal()?;
-        let next = self.names.next_totals();
-        files::remove(&next)
-            .map(drop)
-            .map_err(|error| Error::io(format!("cannot delete {}", next.display()), &error))
-    }
-
-    fn remove_journal(&self) -> Result<(), Error> {
-        let path = self.names.journal();
-        match files::remove(&path) {
-            Ok(false) => Ok(()),
-            Ok(true) => files::sync_folder(self.names.dir()),
-            Err(error) => Err(error),
-        }
-        .map_err(|error| Error::io(format!("cannot delete {}", path.display()), &error))
-    }
-
-    /// Applies a batch, or those steps of it that are left. `text` is that of
-    /// the new totals, for the first step.
-    fn run(&self, journal: &Journal, text: &str, steps: &[Step]) -> Result<(), Error> {
-        let path = self.names.totals();
-        let failed = |error| Error::io(format!("cannot write {}", path.display()), &error);
-        for step in steps {
-            match step {
-                Step::Next => {
-                    files::write_atomic(&self.names.next_totals(), text.as_bytes(), 0o640)
-                        .map_err(failed)?;
-                }
-                Step::Journal => {
-                    files::write_atomic(&self.names.journal(), &journal.to_bytes(), 0o600)
-                        .map_err(failed)?;
-                }
-                Step::Totals => fs::rename(self.names.next_totals(), &path)
-                    .and_then(|()| files::sync_folder(self.names.dir()))
-                    .map_err(failed)?,
-                Step::Marks => self.markers.apply(&journal.changes)?,
-                Step::Sync => self.markers.sync(&journal.changes)?,
-                Step::Done => self.remove_journal()?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes new totals and marks durable, both or neither.
-    fn write(&mut self, mut sheet: Sheet, changes: Changes) -> Result<(), Error> {
-        let (journal, text) = plan(&sheet, changes);
-        self.pending = true;
-        self.run(&journal, &text, &Step::ALL)?;
-        self.pending = false;
-        sheet.hash = Some(journal.after);
-        sheet.stamp = self.names.stamp();
-        self.sheet = Some(sheet);
-        Ok(())
-    }
-
     /// The totals, to be changed and given to `write`; read again if somebody
     /// else wrote them. Whoever fails in between leaves none.
     fn take_sheet(&mut self) -> Result<Sheet, Error> {
@@ -259,17 +147,6 @@ impl Prosody {
         }
         Ok(sheet)
     }
-}
-
-/// What is to be written for new totals and marks.
-fn plan(sheet: &Sheet, changes: Changes) -> (Journal, String) {
-    let text = dat::to_text(&sheet.table);
-    let journal = Journal {
-        before: sheet.hash,
-        after: blake3::hash(text.as_bytes()),
-        changes,
-    };
-    (journal, text)
 }
 
 impl Store for Prosody {
@@ -408,10 +285,10 @@ impl Store for Prosody {
                     .map(|user| names::stem(user.as_user()))
                     .collect();
                 let marked = self.markers.all()?;
-                for (stem, last) in &marked {
-                    if *last == month && !listed.contains(stem) {
-                        changes.insert(stem.clone(), None);
-                    }
+                let own =
+                    |(stem, last): (&String, &Month)| *last == month && !listed.contains(stem);
+                if marked.iter().any(own) {
+                    return Err(Error::own_users(month));
                 }
                 for stem in listed {
                     if self.markers.last(&stem)? < Some(month) {

@@ -27,7 +27,7 @@ use self::folder::{Folder, Part};
 use self::month::OpenFile;
 use super::lock::Lock;
 use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
-use crate::{Error, KeptUser, Log, Marker, Marking, Month, MonthKey, MonthTotals, Totals, User};
+use crate::{Error, KeptUser, Log, Marker, Marking, Month, MonthKey, Totals, User};
 
 /// The longest key that a file can hold.
 const MAX_KEY: usize = 65_535;
@@ -254,8 +254,7 @@ impl Store for Sealed {
         if let Some(file) = self.months.get(&month) {
             let known = |marker| markers.binary_search(marker).is_ok();
             if !file.markers().iter().all(known) {
-                let reason = "the target has counted users of its own in it";
-                return Err(Error::storage(format_args!("cannot copy {month}"), reason));
+                return Err(Error::own_users(month));
             }
         }
         let content = Content {

@@ -451,7 +451,7 @@ fn a_name_that_is_too_long_for_a_file_counts_and_is_not_listed() {
 }
 
 #[test]
-fn an_import_marks_those_who_come_and_nobody_else() {
+fn an_import_marks_those_who_come_and_drops_nobody() {
     let place = Place::new();
     let mut store = place.open();
     let mut maker = Maker::new();
@@ -466,8 +466,24 @@ fn an_import_marks_those_who_come_and_nobody_else() {
         incomplete: false,
         marks: Marks::Users(vec![user("romeo").into(), user("nurse").into()]),
     };
+    let before = place.read(TOTALS);
+    assert!(store.import(month("2026-11"), &copy, "").is_err());
+    assert_eq!(place.read(TOTALS), before);
+    copy.marks = Marks::Users(
+        ["juliet", "romeo", "nurse", "tybalt"]
+            .map(|name| user(name).into())
+            .to_vec(),
+    );
     store.import(month("2026-11"), &copy, "").unwrap();
-    assert_eq!(listed(&mut store), ["nurse 2026-12", "romeo 2026-11"]);
+    assert_eq!(
+        listed(&mut store),
+        [
+            "juliet 2026-11",
+            "nurse 2026-12",
+            "romeo 2026-11",
+            "tybalt 2026-11"
+        ]
+    );
     copy.marks = Marks::Keyed(OpenMonth {
         month: month("2026-11"),
         state: MonthState {

@@ -205,7 +205,7 @@ fn read(body: &[u8]) -> Result<Content, Damage> {
     let mut counts = Counts::new();
     for _ in 0..u32::from_le_bytes(reader.array()?) {
         let len = u16::from_le_bytes(reader.array()?);
-        let key = str::from_utf8(reader.bytes(len.into())?).map_err(|_| Damage::Broken)?;
+        let key = std::str::from_utf8(reader.bytes(len.into())?).map_err(|_| Damage::Broken)?;
         counts.insert(Key::new(key), u64::from_le_bytes(reader.array()?));
     }
     let len = u64::from_le_bytes(reader.array()?);

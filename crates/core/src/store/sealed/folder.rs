@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::store::files;
 use crate::{Error, Month, MonthKey};
@@ -32,6 +32,14 @@ pub(super) enum Part {
     Fresh,
     /// The key of the open month.
     Key,
+}
+
+/// What the file of a month's key holds.
+pub(super) enum KeyFile {
+    Missing,
+    /// Something else than the bytes of a key.
+    NoKey,
+    Key(MonthKey),
 }
 
 impl Part {
@@ -117,15 +125,14 @@ impl Folder {
             .map_err(|error| Error::io(format!("cannot delete {}", path.display()), &error))
     }
 
-    /// The key of a month; `Some(None)` when the file is there but is no key.
-    pub(super) fn read_key(&self, month: Month) -> Result<Option<Option<MonthKey>>, Error> {
-        let bytes = self.read(month, Part::Key)?.map(Zeroizing::new);
-        Ok(bytes.map(|bytes| {
-            let mut bytes: [u8; 32] = bytes.as_slice().try_into().ok()?;
-            let key = MonthKey::from_bytes(bytes);
-            bytes.zeroize();
-            Some(key)
-        }))
+    pub(super) fn read_key(&self, month: Month) -> Result<KeyFile, Error> {
+        let Some(bytes) = self.read(month, Part::Key)?.map(Zeroizing::new) else {
+            return Ok(KeyFile::Missing);
+        };
+        Ok(match <[u8; 32]>::try_from(bytes.as_slice()) {
+            Ok(bytes) => KeyFile::Key(MonthKey::from_bytes(*Zeroizing::new(bytes))),
+            Err(_) => KeyFile::NoKey,
+        })
     }
 
     /// Overwrites the key of a month, and deletes it: whatever else remains of

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Sealed;
 use super::blob::{self, Kind, Seal};
 use super::closed;
-use super::folder::Part;
+use super::folder::{KeyFile, Part};
 use super::month::OpenFile;
 use crate::store::MonthState;
 use crate::{Error, Month, MonthTotals, Totals};
@@ -64,7 +64,7 @@ impl Sealed {
             if sealed.is_none() && fresh.is_none() {
                 return Ok(None);
             }
-            let Some(Some(key)) = self.folder.read_key(month)? else {
+            let KeyFile::Key(key) = self.folder.read_key(month)? else {
                 if self.folder.read(month, Part::Json)?.is_some() {
                     return Ok(None);
                 }

@@ -3,7 +3,7 @@
 
 use super::Sealed;
 use super::blob::{Damage, Kind, Seal};
-use super::folder::Part;
+use super::folder::{KeyFile, Part};
 use super::month::OpenFile;
 use crate::store::lock::Lock;
 use crate::store::{MonthState, files};
@@ -47,12 +47,12 @@ impl Sealed {
         let sealed = self.folder.read(month, Part::Sealed)?;
         let fresh = self.folder.read(month, Part::Fresh)?;
         let key = match self.folder.read_key(month)? {
-            Some(Some(key)) => key,
-            Some(None) => {
+            KeyFile::Key(key) => key,
+            KeyFile::NoKey => {
                 self.set_aside(month, Part::Key, "it is no key")?;
                 return self.start_anew(month, sealed.is_some(), fresh.is_some());
             }
-            None => return self.start_anew(month, sealed.is_some(), fresh.is_some()),
+            KeyFile::Missing => return self.start_anew(month, sealed.is_some(), fresh.is_some()),
         };
         let state = MonthState {
             key,
@@ -86,7 +86,7 @@ impl Sealed {
             let size = bytes.len();
             match seal.open(bytes) {
                 Ok((Kind::Since(id), _, content)) if id == file.whole_id() => {
-                    file.take_since(size, content)
+                    file.take_since(size, content);
                 }
                 // Written before the large file was: that has it all.
                 Ok((Kind::Since(_), ..)) if !whole_is_lost && file.whole_id() != [0; 24] => {

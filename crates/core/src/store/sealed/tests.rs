@@ -447,9 +447,9 @@ fn a_kill_between_any_two_files_loses_and_doubles_nothing() {
     let mut store = place.open();
     let key = store.load().unwrap().open[0].state.key.clone();
     assert_ne!(key, maker.months[&month("2026-11")].key);
-    let marker = Marking::new(&key, b"", "").of(user("nobody"));
+    let nobody = Marking::new(&key, b"", "").of(user("nobody"));
     store
-        .forget(user("nobody"), &[(month("2026-11"), marker)])
+        .forget(user("nobody"), &[(month("2026-11"), nobody)])
         .unwrap();
     assert!(!place.file("2026-11.fresh").exists());
     drop(store);
@@ -465,10 +465,10 @@ fn a_forgotten_user_is_in_no_file() {
     let key = &maker.months[&month("2026-11")].key;
     let mut store = place.open();
     for name in ["a7", "b0"] {
-        let marker = Marking::new(key, b"", "").of(user(name));
-        assert!(store.months[&month("2026-11")].markers().contains(&marker));
+        let of_user = Marking::new(key, b"", "").of(user(name));
+        assert!(store.months[&month("2026-11")].markers().contains(&of_user));
         store
-            .forget(user(name), &[(month("2026-11"), marker)])
+            .forget(user(name), &[(month("2026-11"), of_user)])
             .unwrap();
     }
     drop(store);

@@ -1,5 +1,6 @@
 //! A batch is all or nothing, wherever a crash comes.
 
+use super::super::apply::{Step, plan};
 use super::*;
 
 /// Visits of one batch: old users, new users, and more than are synced one by

@@ -1,0 +1,52 @@
+//! From the command line and the settings file to the settings of a counter.
+
+use anyhow::Result;
+use monthly_visitors::{Config, Counter, Level, Log};
+
+use crate::args::SettingsArgs;
+
+/// The settings: those of the file, then those of the command line.
+pub fn config(args: &SettingsArgs) -> Result<Config> {
+    let mut config = Config::default();
+    if let Some(path) = &args.config {
+        config.load(path)?;
+    }
+    for (key, value) in [
+        ("store", &args.store),
+        ("host", &args.host),
+        ("geoip", &args.geoip),
+        ("asn", &args.asn),
+        ("pattern_syntax", &args.pattern_syntax),
+        ("record_countries", &args.record_countries),
+        ("retention_months", &args.retention_months),
+        ("flush_interval", &args.flush_interval),
+        ("pending_limit", &args.pending_limit),
+        ("secret_file", &args.secret_file),
+        ("key_dir", &args.key_dir),
+    ] {
+        if let Some(value) = value {
+            config.set(key, value)?;
+        }
+    }
+    for (pattern, category) in &args.client {
+        config.add_client(pattern, category)?;
+    }
+    config.log = Log::new(|level, line| {
+        if level <= Level::Warn {
+            eprintln!("monthly-visitors: {line}");
+        }
+    });
+    Ok(config)
+}
+
+/// A counter that is open to record, or only to read.
+pub fn open(args: &SettingsArgs, read_only: bool) -> Result<Counter> {
+    let mut config = config(args)?;
+    config.read_only = read_only;
+    if config.store.is_none() {
+        anyhow::bail!("no store: give --store URL, or --config FILE with a store in it");
+    }
+    let counter = Counter::new();
+    counter.open(&config)?;
+    Ok(counter)
+}

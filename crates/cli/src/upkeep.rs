@@ -1,0 +1,48 @@
+//! `purge` and `forget`.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use monthly_visitors::{Month, User};
+
+use crate::args::{PurgeArgs, SettingsArgs};
+use crate::settings;
+
+/// Deletes old totals, and prints the months that they were of.
+pub fn purge(settings: &SettingsArgs, args: &PurgeArgs) -> Result<bool> {
+    let counter = settings::open(settings, args.dry_run)?;
+    let totals = counter.totals()?;
+    let before = args.before.unwrap_or_else(|| {
+        let keep = args.keep.and_then(|keep| usize::try_from(keep.get()).ok());
+        let oldest_kept = totals.len().saturating_sub(keep.unwrap_or(usize::MAX));
+        totals
+            .keys()
+            .nth(oldest_kept)
+            .copied()
+            .unwrap_or(Month::FIRST)
+    });
+    let gone = if args.dry_run {
+        let newest = totals.keys().next_back();
+        totals
+            .iter()
+            .filter(|(month, found)| **month < before && !found.open && Some(*month) != newest)
+            .map(|(&month, _)| month)
+            .collect()
+    } else {
+        counter.purge(before)?
+    };
+    let mut output = io::stdout();
+    for month in &gone {
+        writeln!(output, "{month}")?;
+    }
+    counter.close()?;
+    Ok(!gone.is_empty())
+}
+
+/// Deletes a user's marker. Says nothing of whether there was one.
+pub fn forget(settings: &SettingsArgs, user: &str) -> Result<bool> {
+    let counter = settings::open(settings, false)?;
+    counter.forget(User::new(user.as_bytes())?)?;
+    counter.close()?;
+    Ok(true)
+}
