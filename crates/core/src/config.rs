@@ -184,7 +184,7 @@ impl Config {
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
             // Without the quoted line, which may hold a secret.
             let before = error.span().and_then(|span| text.get(..span.start));
-            let line = before.unwrap_or_default().lines().count().max(1);
+            let line = before.unwrap_or_default().matches('\n').count() + 1;
             Error::config(name, format!("line {line}: {}", error.message()))
         })?;
         let mut config = self.clone();
@@ -391,6 +391,7 @@ mod tests {
     fn a_wrong_file_is_refused_with_key_or_line() {
         for (text, expected) in [
             ("store = 'memory:'\nx = \n", "line 2"),
+            ("host = 'x'\nhost = 'y'\n", "line 2"),
             ("flush = 1", "flush: there is no such key"),
             ("retention_months = 'x'", "retention_months: must be"),
             ("retention_months = 1.5", "retention_months: must be"),
