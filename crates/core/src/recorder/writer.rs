@@ -10,7 +10,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use super::Recorder;
 use super::intake::Intake;
 use crate::store::{Batch, Visit};
-use crate::{DatabaseFiles, Error, Month, now};
+use crate::{Error, Month, now};
 
 /// The name of the thread, by which a host recognises it.
 pub(super) const THREAD_NAME: &str = "mv-writer";
@@ -48,7 +48,6 @@ struct Writer<'a> {
     recorder: &'a Arc<Recorder>,
     /// The pause before the next try, while the store fails.
     pause: Option<Duration>,
-    files: DatabaseFiles,
     next_watch: Instant,
 }
 
@@ -71,7 +70,6 @@ impl<'a> Writer<'a> {
         Self {
             recorder,
             pause: None,
-            files: recorder.settings.load().lookup.files(),
             next_watch: Instant::now() + WATCH,
         }
     }
@@ -81,7 +79,7 @@ impl<'a> Writer<'a> {
             self.sleep();
             // Before anything is taken: in the child of a fork, opening the
             // store may change what is pending.
-            let opened = self.recorder.store().map(drop);
+            let opened = self.recorder.with_store(|_| Ok(()));
             let work = self.take();
             match opened.and_then(|()| self.write(&work)) {
                 Ok(()) => self.done(&work),
@@ -105,7 +103,7 @@ impl<'a> Writer<'a> {
             if intake.is_urgent() || until <= Instant::now() {
                 return;
             }
-            self.recorder.wake.wait_until(&mut intake, until);
+            intake = self.recorder.wake.wait_until(intake, until);
         }
     }
 
@@ -131,26 +129,27 @@ impl<'a> Writer<'a> {
     /// goes: a report must see each visit once.
     fn write(&self, work: &Work) -> Result<(), Error> {
         let recorder = self.recorder;
-        let mut store = recorder.store()?;
-        if !work.visits.is_empty() {
-            store.commit(&Batch {
-                visits: &work.visits,
-                keys: &recorder.keys,
-                months: &recorder.month_states(&work.visits),
-            })?;
-        }
-        if let Some(month) = work.close_before {
-            store.close_before(month)?;
-        }
-        let mut intake = recorder.intake.lock();
-        intake.taken = Arc::default();
-        if let Some(month) = work.close_before {
-            intake.closing.retain(|tally| tally.month >= month);
-            if intake.close_before == work.close_before {
-                intake.close_before = None;
+        recorder.with_store(|store| {
+            if !work.visits.is_empty() {
+                store.commit(&Batch {
+                    visits: &work.visits,
+                    keys: &recorder.keys,
+                    months: &recorder.month_states(&work.visits),
+                })?;
             }
-        }
-        Ok(())
+            if let Some(month) = work.close_before {
+                store.close_before(month)?;
+            }
+            let mut intake = recorder.intake.lock();
+            intake.taken = Arc::default();
+            if let Some(month) = work.close_before {
+                intake.closing.retain(|tally| tally.month >= month);
+                if intake.close_before == work.close_before {
+                    intake.close_before = None;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Tells those who wait, and looks after what comes with a closed month.
@@ -170,9 +169,7 @@ impl<'a> Writer<'a> {
         }
         if let Some(month) = work.close_before {
             log.info(format_args!("the months before {month} are closed"));
-            if let Err(error) = self.recorder.retain(month) {
-                log.error(format_args!("old totals were not deleted: {error}"));
-            }
+            self.recorder.retain();
         }
     }
 
@@ -206,11 +203,9 @@ impl<'a> Writer<'a> {
     fn watch(&mut self) {
         self.next_watch = Instant::now() + WATCH;
         let settings = self.recorder.settings.load();
-        let files = settings.lookup.files();
-        if files == self.files {
+        if !settings.lookup.is_outdated() {
             return;
         }
-        self.files = files;
         match settings.lookup.reload() {
             Ok(()) => settings
                 .config
