@@ -92,9 +92,10 @@ return function (visitors)
 			if not ok then return nil, reason; end
 		end
 		local configs = {};
-		for i, url in ipairs { from or host.settings.store, to } do
+		local urls = { from and options.store_of(from, host.name) or host.settings.store, options.store_of(to, host.name) };
+		for i, url in ipairs(urls) do
 			local settings = {
-				store = options.store_of(url, host.name);
+				store = url;
 				host = host.name;
 				secret_file = host.settings.secret_file;
 				key_dir = host.settings.key_dir;
@@ -108,7 +109,7 @@ return function (visitors)
 		end
 		local ok, reason = visitors.copy(configs[1], configs[2]);
 		if not ok then return nil, reason; end
-		return true, "copied into " .. options.shown { store = options.store_of(to, host.name) };
+		return true, "copied into " .. options.shown { store = urls[2] };
 	end
 
 	-- One line for each thing that can be wrong on its own.

@@ -11,12 +11,12 @@ end
 
 -- `visitors` and `counter` are nil while there is none.
 return function (visitors, get_counter)
-	local recording = module:metric("gauge", "recording", "", "1 while visitors are counted");
-	local failing = module:metric("gauge", "failing", "", "1 while the store cannot be written");
+	local recording = module:metric("gauge", "recording", "", "1 while visitors are counted", {});
+	local failing = module:metric("gauge", "failing", "", "1 while the store cannot be written", {});
 	local pending = module:metric("gauge", "pending", "",
-		"Visits that wait for the store, in full thousands");
+		"Visits that wait for the store, in full thousands", {});
 	local unwritten = module:metric("gauge", "unwritten", "seconds",
-		"For how long the store has not been written although it should; 0 when all is well");
+		"For how long the store has not been written although it should; 0 when all is well", {});
 	local built = module:metric("gauge", "database_built", "seconds",
 		"When the database was built, in Unix time", { "database" });
 	local users = module:metric("gauge", "users", "", "Users of a month that is over", { "month" });

@@ -153,7 +153,7 @@ end
 local function unknown(host)
 	local found, config = {}, configmanager.getconfig();
 	for _, section in ipairs { "*", host } do
-		for option in pairs(config[section] or {}) do
+		for option in pairs(rawget(config, section) or {}) do
 			local name = type(option) == "string" and option:match("^" .. PREFIX .. "(.*)$");
 			if name and not known[name] then
 				found[#found + 1] = option;

@@ -4,7 +4,7 @@ local configmanager = require "core.configmanager";
 local modulemanager = require "core.modulemanager";
 local options = module:require "options";
 
-local HELP = [[
+local HELP = [=[
 Usage: prosodyctl mod_monthly_visitors COMMAND
 
   report [HOST] [FIRST [LAST]] [--format=FORMAT]
@@ -25,7 +25,7 @@ Usage: prosodyctl mod_monthly_visitors COMMAND
              writes nothing
 
 Without HOST all hosts are meant that have the module.
-Exit status: 0 done, 1 nothing found, 2 trouble.]];
+Exit status: 0 done, 1 nothing found, 2 trouble.]=];
 
 local function complain(text)
 	io.stderr:write(text, "\n");
@@ -45,6 +45,11 @@ local function hosts_with_module()
 	end
 	table.sort(found);
 	return found;
+end
+
+-- Whoever asks the configuration for a host that is not there makes one.
+local function is_host(name)
+	return name ~= "*" and rawget(configmanager.getconfig(), name) ~= nil;
 end
 
 -- Words, and options written --name=value or --name value.
@@ -69,9 +74,10 @@ local allowed_options = { report = { format = true }, copy = { from = true }, pu
 local most_words = { report = 3, copy = 2, purge = 2, forget = 1, check = 1 };
 
 -- A store that the server holds is changed by the server itself.
-local function ask_server(command, host, argument)
+local function ask_server(command, host, word)
 	if not require "util.prosodyctl".isrunning() then return; end
-	local line = ("monthly_visitors:%s(%q%s)"):format(command, host, argument and (", %q"):format(argument) or "");
+	local line = command == "forget" and ("monthly_visitors:forget(%q)"):format(word .. "@" .. host)
+		or ("monthly_visitors:%s(%q, %q)"):format(command, host, word);
 	require "util.prosodyctl.shell".shell({ line }); -- ends the process
 end
 
@@ -114,8 +120,12 @@ local function run(arg, get_visitors)
 			complain("Say whom to forget: USER@HOST");
 			return 2;
 		end
+		if not is_host(name) then
+			complain("This server has no host of that name");
+			return 2;
+		end
 		hosts, words = { name }, { username };
-	elseif words[1] and configmanager.getconfig()[words[1]] and words[1] ~= "*" then
+	elseif words[1] and is_host(words[1]) then
 		hosts = { table.remove(words, 1) };
 	elseif words[1] and command ~= "copy" and not words[1]:match("^%d%d%d%d%-%d%d$") then
 		complain(words[1] .. " is neither a host of this server nor a month such as 2026-11");

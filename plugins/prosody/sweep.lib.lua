@@ -6,42 +6,34 @@ local DAY = 24 * 60 * 60;
 -- So that a clock that leaps does not make one long pause.
 local AT_ONCE = 1000;
 
-local function shuffle(list)
-	for i = #list, 2, -1 do
-		local j = math.random(i);
-		list[i], list[j] = list[j], list[i];
-	end
-end
-
 -- A function to be called about every minute with the time. When a month
--- begins, and once at the first call, it takes the users who are connected and
--- gives each to `count` within the 24 hours that follow, in random order, if
--- the user is still there.
+-- begins, and once at the first call, it takes the users who are connected,
+-- each with a random moment of the 24 hours that follow. When that has come,
+-- and the user is still there, `count` gets a session of the user.
 --
--- `sessions` is the host's table of users; `count` gets a session.
+-- `sessions` is the host's table of users.
 return function (sessions, count)
-	local month, users, done, began;
+	local month;
+	local waiting, done = {}, 0;
 
 	return function (now)
 		local current = os.date("!%Y-%m", now);
 		if current ~= month then
-			month, users, done, began = current, {}, 0, now;
+			month, waiting, done = current, {}, 0;
 			for username in pairs(sessions) do
-				users[#users + 1] = username;
+				waiting[#waiting + 1] = { username = username, at = now + math.random() * DAY };
 			end
-			shuffle(users);
+			table.sort(waiting, function (a, b) return a.at < b.at; end);
 		end
-		local due = math.min(math.ceil(#users * (now - began) / DAY), #users, done + AT_ONCE);
-		while done < due do
+		local last = math.min(#waiting, done + AT_ONCE);
+		while done < last and waiting[done + 1].at <= now do
 			done = done + 1;
-			local user = sessions[users[done]];
+			local user = sessions[waiting[done].username];
+			waiting[done].username = nil;
 			local _, session = next(user and user.sessions or {});
 			if session then
 				count(session);
 			end
-		end
-		if done == #users and done > 0 then
-			users, done = {}, 0;
 		end
 	end;
 end;

@@ -145,7 +145,8 @@ class Server:
         self.clients = []
         self.plugins, self.hosts, self.module = plugins, hosts, module
         self.env = {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
-        (folder / "data").mkdir(parents=True, exist_ok=True)
+        for part in ("data", "certs"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
         self.configure(options)
 
     def configure(self, options="", hosts=None):
@@ -171,19 +172,23 @@ class Server:
             self.process = subprocess.Popen(
                 command, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
-        # The socket of the shell is opened before, the pid is written after a fork.
-        wait_for("the server's start", lambda: self.answers() and self.pid() and self.alive())
+        wait_for("the server's start", lambda: self.answers() and self.alive())
         self.daemon = self.pid() if daemonize else None
         return self
 
     def answers(self):
+        """Ports are open before all modules are loaded; answers come afterwards."""
         assert self.process is None or self.process.poll() is None, f"the server ended\n{self.log()[-3000:]}"
-        for port in (self.c2s_port, self.http_port):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-            except OSError:
-                return False
-        return True
+        try:
+            socket.create_connection(("127.0.0.1", self.c2s_port), 1).close()
+            return self.get("/") is not None
+        except OSError:
+            return False
+
+    def get(self, path):
+        with socket.create_connection(("127.0.0.1", self.http_port), PATIENCE) as connection:
+            connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+            return b"".join(iter(lambda: connection.recv(1 << 16), b"")).decode()
 
     def pid(self):
         try:
@@ -192,27 +197,20 @@ class Server:
             return None
 
     def alive(self):
-        try:
-            os.kill(self.pid(), 0)
-        except OSError:
-            return False
-        return True
+        pid = self.pid()
+        return pid is not None and (self.process is None or pid == self.process.pid) and not self.gone(pid)
 
     def gone(self, pid):
         if self.process is not None:
             return self.process.poll() is not None
         try:
-            os.kill(pid, 0)
-        except OSError:
-            return True
-        # A zombie whose parent does not wait for it.
-        try:
+            # It may be a zombie: not every container's first process waits for others.
             return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
         except OSError:
             return True
 
     def end(self, sign=signal.SIGTERM):
-        pid = self.daemon or (self.process and self.pid()) or (self.process and self.process.pid)
+        pid = self.daemon or (self.process and self.process.pid)
         if not pid:
             return
         try:
@@ -293,11 +291,8 @@ class Server:
         return read()
 
     def metrics(self):
-        connection = socket.create_connection(("127.0.0.1", self.http_port), PATIENCE)
-        connection.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        data = b"".join(iter(lambda: connection.recv(1 << 16), b""))
-        connection.close()
-        return [x for x in data.decode().splitlines() if x.startswith("prosody_mod_monthly_visitors")]
+        """The plugin's lines of the public metrics."""
+        return [x for x in self.get("/metrics").splitlines() if x.startswith("prosody_mod_monthly_visitors")]
 
     def check_log(self):
         """What must hold in every test: no defect, and nobody is named."""

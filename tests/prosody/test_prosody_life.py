@@ -1,10 +1,12 @@
 """The life of a server: daemon, reload, hosts, month's end, what goes missing."""
 
+import calendar
 import re
 import shutil
 import time
+from pathlib import Path
 
-from conftest import ABI, RELEASE, make, this_month, wait_for
+from conftest import ABI, RELEASE, make, run, wait_for
 
 
 def test_a_daemon_counts(server, names):
@@ -153,7 +155,7 @@ def test_a_broken_database_is_one_line_and_logins_go_on(server, names, tmp_path)
     one = server(f'mod_monthly_visitors_mmdb_path = "{broken}"').start()
     one.login(next(names), address="192.0.2.1")
     assert len(one.own_log()) == 1
-    assert "geoip" in one.says("Visitors are not counted") and "broken.mmdb" in one.own_log()[0]
+    assert "broken.mmdb" in one.says("Visitors are not counted")
 
 
 def test_a_replaced_database_is_used_and_a_broken_one_is_not(server, names, places, tmp_path):
@@ -161,8 +163,6 @@ def test_a_replaced_database_is_used_and_a_broken_one_is_not(server, names, plac
     other = tmp_path / "other.mmdb"
     lines = "network,country,subdivision,geoname_id,city\n192.0.2.0/24,NO,03,3143244,Oslo\n"
     (tmp_path / "other.csv").write_text(lines)
-    from conftest import run
-
     run([RELEASE / "examples/sample_mmdb", tmp_path / "other.csv", other])
     shutil.copy(places, database)
     one = server(f'mod_monthly_visitors_mmdb_path = "{database}"').start()
@@ -196,7 +196,7 @@ def test_a_store_that_cannot_be_written_costs_nothing_but_patience(server, names
     marks.write_text("in the way")
     for _ in range(20):
         one.login(next(names))
-    assert "\terror\t" in one.says("cannot")
+    assert "\terror\t" in one.says("visits wait in memory")
     assert any(x.endswith(" 1") for x in one.metrics() if "failing{" in x)
     marks.unlink()
     away.rename(marks)
@@ -219,27 +219,27 @@ def test_a_deleted_account_is_forgotten(server, names):
 
 
 def test_who_stays_over_the_end_of_the_month_is_counted_within_a_day(server, names, tmp_path):
+    (faketime,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
     clock = tmp_path / "clock"
-    clock.write_text("2026-10-31 23:59:50")
+
+    def set_clock(text):
+        then = calendar.timegm(time.strptime(text, "%Y-%m-%d %H:%M"))
+        clock.with_suffix(".new").write_text(f"{then - int(time.time()):+d}")
+        clock.with_suffix(".new").rename(clock)
+
+    set_clock("2026-10-31 23:58")
     one = server("mod_monthly_visitors_flush_interval = 0.02")
-    one.env |= {
-        "LD_PRELOAD": str(next(iter(sorted(__import__("pathlib").Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))))),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "TZ": "UTC",
-    }
+    one.env |= {"LD_PRELOAD": str(faketime), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
     one.start()
     user, gone = next(names), next(names)
     one.login(user, "Zom", stay=True)
     one.login(gone)
     wait_for("October", lambda: one.store()["totals"])
-    assert set(one.store()["totals"]) == {"2026-10"}
-    # The month ends; a minute later the sweep begins, a day later it is done.
-    for text in ("2026-11-01 00:10:00", "2026-11-01 00:20:00", "2026-11-02 00:30:00"):
-        clock.write_text(text)
-        one.metrics()
-        time.sleep(0.5)
-    found = wait_for("November", lambda: one.store()["totals"].get("2026-11"))
+    assert one.store()["users"] == {user: "2026-10", gone: "2026-10"}
+    # The month ends and the sweep begins; a day later it is done.
+    set_clock("2026-11-01 00:10")
+    wait_for("timers", lambda: one.get("/") and time.sleep(0.1) is None and "2026-11" not in one.store()["totals"])
+    set_clock("2026-11-02 01:00")
+    found = wait_for("November", lambda: one.get("/") and one.store()["totals"].get("2026-11"))
     assert found == {"geo-?-?-?": 1, "client-?": 1}
     assert one.store()["users"] == {user: "2026-11", gone: "2026-10"}
-    assert this_month()
