@@ -114,7 +114,11 @@ uninstall-prosody: ## removes what install-prosody installed, with the same vari
 	rm -f $(patsubst plugins/prosody/%,'$(PLUGIN)/%',$(LUA_FILES)) '$(PLUGIN)/lmonthly_visitors.so'
 	-rmdir '$(PLUGIN)'
 
+bench-prosody: prosody ## measures what the plugin adds to a login, inside a Prosody
+	$(CARGO) build -q --release --locked -p monthly-visitors --example sample_mmdb
+	$(or $(wildcard $(TARGET)/venv/bin/python),python3) plugins/prosody/bench/bench.py
+
 clean: ## removes all that was built
 	$(CARGO) clean
 
-.PHONY: all help build header demo test pc install uninstall prosody install-prosody uninstall-prosody clean
+.PHONY: all help build header demo test pc install uninstall prosody install-prosody uninstall-prosody bench-prosody clean

@@ -16,20 +16,21 @@ local function load_binding()
 	local first_reason;
 	if rawget(_G, "jit") then
 		local ok, found = pcall(require, "monthly_visitors_ffi");
-		if ok then return found; end
+		if ok then return found, "ffi"; end
 		first_reason = found;
 	end
 	local ok, found = pcall(require, "lmonthly_visitors");
-	if ok then return found; end
+	if ok then return found, "c"; end
 	return nil, one_line(first_reason or found);
 end
 
-local binding, reason = load_binding();
+local binding, kind = load_binding();
 if not binding then
-	error(reason, 0);
+	error(kind, 0);
 end
 
-local visitors = {};
+-- Which one it is: "ffi" or "c".
+local visitors = { binding = kind };
 for name, fn in pairs(binding) do
 	visitors[name] = fn;
 end
