@@ -8,6 +8,10 @@ local options = module:require "options";
 -- How long a command waits for the store, in milliseconds.
 local PATIENCE = 10000;
 
+local function counted(number, word)
+	return ("%d %s%s"):format(number, word, number == 1 and "" or "s");
+end
+
 return function (visitors)
 	local commands = {};
 
@@ -145,14 +149,14 @@ return function (visitors)
 		end
 		say("client_patterns",
 			try({ store = "memory:", client = settings.client, pattern_syntax = settings.pattern_syntax }, function ()
-				return ("%d patterns"):format(#(settings.client or {}));
+				return counted(#(settings.client or {}), "pattern");
 			end));
 		say("store", try({
 			store = settings.store, host = settings.host, secret_file = settings.secret_file, key_dir = settings.key_dir,
 			read_only = true,
 		}, function (counter)
 			local months = months_of(counter);
-			return ("%s, %d months%s"):format(options.shown(settings), #months,
+			return ("%s, %s%s"):format(options.shown(settings), counted(#months, "month"),
 				#months > 0 and ", " .. months[1] .. " to " .. months[#months] or "");
 		end));
 		for _, name in ipairs { "record_countries", "retention_months", "flush_interval", "pending_limit" } do
