@@ -8,7 +8,7 @@ local options = module:require "options";
 
 -- How often the log, the sweep and a store that could not be opened get a turn,
 -- in seconds.
-local TURN = 60;
+local TURN = 20;
 local LOG_TURN = 5;
 -- How long a shutdown waits for the store, in milliseconds.
 local PATIENCE = 10000;

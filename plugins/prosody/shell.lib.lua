@@ -8,6 +8,9 @@ local jid_split = require "util.jid".prepped_split;
 -- By name, for each a function that returns what commands want of a host.
 local hosts = module:shared "/*/monthly_visitors/hosts";
 
+-- What was put into the section here, which a newer version may replace.
+local ours = module:shared "/*/monthly_visitors/shell";
+
 local SECTION = "monthly_visitors";
 
 local definitions = {
@@ -59,7 +62,9 @@ return function ()
 		local function handler(self, ...)
 			return run(name, self, ...);
 		end
-		section[name] = section[name] or handler;
+		if section[name] == ours[name] then
+			section[name], ours[name] = handler, handler;
+		end
 		module:add_item("shell-command", {
 			section = SECTION, section_desc = "Monthly visitors of a host";
 			name = name, desc = description, args = args, host_selector = parameters[1], handler = handler;

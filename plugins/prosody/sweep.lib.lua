@@ -6,7 +6,7 @@ local DAY = 24 * 60 * 60;
 -- So that a clock that leaps does not make one long pause.
 local AT_ONCE = 1000;
 
--- A function to be called about every minute with the time. When a month
+-- A function to be called every now and then with the time. When a month
 -- begins, and once at the first call, it takes the users who are connected,
 -- each with a random moment of the 24 hours that follow. When that has come,
 -- and the user is still there, `count` gets a session of the user.
