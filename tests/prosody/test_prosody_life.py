@@ -206,16 +206,23 @@ def test_a_store_that_cannot_be_written_costs_nothing_but_patience(server, names
 
 
 def test_a_deleted_account_is_forgotten(server, names):
-    one = server(hosts=('VirtualHost "localhost"\nauthentication = "internal_plain"\n',)).start()
+    # In the sealed store: what is in the data directory Prosody deletes itself.
+    one = server(hosts=('VirtualHost "localhost"\nauthentication = "internal_plain"\n',))
+    one.configure(f'mod_monthly_visitors_store = "sealed:{one.folder}/sealed"')
+    one.start()
+
+    def counted():
+        return re.findall(r"client-\?\D*(\d+)", one.shell('monthly_visitors:report("localhost", nil, nil, "csv")'))
+
     user, other = next(names), next(names)
-    for name in (user, other):
-        one.canaries.add(name)
-        one.shell(f'user:create("{name}@localhost", "secret")')
-        one.login(name)
-    one.totals(count=2)
-    one.shell(f'user:delete("{user}@localhost")')
-    assert set(one.store()["users"]) == {other}
-    assert one.totals() == {"geo-?-?-?": 2, "client-?": 2}
+    for _ in range(2):
+        for name in (user, other):
+            one.canaries.add(name)
+            one.shell(f'user:create("{name}@localhost", "secret")')
+            one.login(name)
+        one.shell(f'user:delete("{user}@localhost")')
+    # Whoever takes the name then is somebody else.
+    assert counted() == ["3"]
 
 
 def test_who_stays_over_the_end_of_the_month_is_counted_within_a_day(server, names, tmp_path):
