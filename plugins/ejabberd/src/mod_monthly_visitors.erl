@@ -366,20 +366,20 @@ health(Host) ->
                     end
             end).
 
-%% Errors in the form that gives ejabberdctl exit status 1 and HTTP status 400.
+%% Errors are in the form that gives ejabberdctl exit status 1 and HTTP status 400.
 command(Host, Do) ->
-    try persistent_term:get(?COUNTER(jid:nameprep(Host)), none) of
-        none ->
-            {error, not_counting, 1, "Visitors of this host are not counted; the log may say why."};
-        Counter ->
-            case Do(Counter) of
-                ok -> {ok, "done"};
-                {error, {Reason, Text}} -> {error, Reason, 1, binary_to_list(Text)};
-                Rows -> Rows
-            end
+    try
+        case persistent_term:get(?COUNTER(jid:nameprep(Host)), none) of
+            none -> {error, "visitors of this host are not counted; the log may say why"};
+            Counter -> answer(Do(Counter))
+        end
     catch
-        _:_ -> {error, internal, 1, "The command failed."}
+        _:_ -> {error, "the command failed"}
     end.
+
+answer(ok) -> {ok, "done"};
+answer({error, {_, Text}}) -> {error, binary_to_list(Text)};
+answer(Rows) -> Rows.
 
 %%%===================================================================
 %%% The process of a host: opens and closes its counter, writes the log
@@ -397,13 +397,14 @@ handle_continue(open, State) ->
     {noreply, guarded(fun open/1, State)}.
 
 handle_call({forget, Name}, _From, #state{host = Host} = State) ->
-    Answer = try persistent_term:get(?COUNTER(Host), none) of
-                 none -> {error, <<"visitors of this host are not counted">>};
-                 Counter ->
-                     case monthly_visitors_nif:forget(Counter, Name()) of
-                         ok -> ok;
-                         {error, {_, Text}} -> {error, Text}
-                     end
+    Answer = try
+                 case persistent_term:get(?COUNTER(Host), none) of
+                     none -> {error, <<"visitors of this host are not counted">>};
+                     Counter -> monthly_visitors_nif:forget(Counter, Name())
+                 end
+             of
+                 {error, {_, Text}} -> {error, Text};
+                 Other -> Other
              catch
                  _:_ -> {error, <<"internal error">>}
              end,
@@ -501,25 +502,17 @@ delete_hooks(Host) ->
     ejabberd_hooks:delete(sm_register_connection_hook, Host, ?MODULE, sm_register_connection, 90),
     ejabberd_hooks:delete(remove_user, Host, ?MODULE, remove_user, 90).
 
-%% New options. What an open store cannot change takes closing it.
+%% New options: a login sees all of the old ones or all of the new ones.
 reload_opts(Opts, #state{is_open = false} = State) ->
     open(State#state{opts = Opts, problem = none});
-reload_opts(Opts, #state{host = Host, opts = Old} = State) ->
-    Fixed = [secret_file, key_dir],
-    Result = case maps:with(Fixed, Opts()) == maps:with(Fixed, Old()) of
-                 true -> change(Host, Opts());
-                 false -> close(Host), open_counter(Host, Opts())
-             end,
-    case Result of
+reload_opts(Opts, #state{host = Host} = State) ->
+    case change(Host, Opts()) of
         ok ->
             ?INFO_MSG("Counting visitors of ~ts with new options", [Host]),
             State#state{opts = Opts};
         {error, {_, Text}} ->
             ?ERROR_MSG("Counting visitors of ~ts goes on with the old options: ~ts", [Host, Text]),
-            case persistent_term:get(?COUNTER(Host), none) of
-                none -> open(State#state{is_open = false});
-                _ -> State
-            end
+            State
     end.
 
 change(Host, Opts) ->

@@ -11,12 +11,14 @@
              Resource :: binary(), Info :: list() | map(), now | integer()) ->
           ok | ignored | {error, monthly_visitors_nif:reason() | crash}.
 record(Counter, User, Resource, Info, Time) ->
-    try is_anonymous(value(auth_module, Info)) of
-        true ->
-            ignored;
-        false ->
-            Address = address(value(ip, Info)),
-            monthly_visitors_nif:record(Counter, User, Address, Resource, Time)
+    try
+        case is_anonymous(value(auth_module, Info)) of
+            true ->
+                ignored;
+            false ->
+                Address = address(value(ip, Info)),
+                monthly_visitors_nif:record(Counter, User, Address, Resource, Time)
+        end
     catch
         %% What is caught may contain the user and the address.
         _:_ -> {error, crash}
