@@ -26,7 +26,10 @@
      not be used once it is freed, nor freed while another thread uses it.
    - Each handle has a function of its own that frees it. Nothing of this library
      is ever given to free().
-   - No panic leaves the library, nor prints: it is MV_ERR_INTERNAL.
+   - No panic leaves the library, nor prints: any function may answer
+     MV_ERR_INTERNAL instead, and the counter then refuses until it is opened again.
+   - On a counter that is open read_only, what would change the store is refused
+     with MV_ERR_ARGUMENT.
    - Recording tells nobody whether the user was new.
    - No message and no log line contains a user, an address or a resource. */
 
@@ -259,8 +262,8 @@ void mv_free(const struct mv_counter *counter);
 /**
  * Opens a counter. On an open counter, changes its settings: a login sees all
  * of the old ones or all of the new ones; while the counter moves to another
- * store, logins fail with `MV_ERR_CLOSED`. The host, the secret and the folder
- * of keys of an open store cannot change. Reads databases and the store, so it
+ * store, logins fail with `MV_ERR_CLOSED`. The host, the secret, the folder of
+ * keys and `read_only` of an open store cannot change. Reads databases and the store, so it
  * may take a while. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CONFIG`,
  * `MV_ERR_GEOIP` or `MV_ERR_STORAGE`; nothing has changed then.
  */
@@ -348,8 +351,9 @@ mv_status mv_health(const struct mv_counter *counter,
  * byte by byte, so pass it normalised, without the resource. `ip` and
  * `resource` may be NULL (unknown). `ip` may be any text: what is no address
  * counts as an unknown place. The strings are copied. Fails with
- * `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_MONTH` or `MV_ERR_FULL`; the
- * caller may ignore the result.
+ * `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_MONTH` or `MV_ERR_FULL`, or with
+ * `MV_ERR_STORAGE` when the system has no randomness for the key of a new
+ * month; the caller may ignore the result.
  */
 mv_status mv_record_login(const char *user, const char *ip, const char *resource);
 
@@ -366,8 +370,10 @@ mv_status mv_record(const struct mv_counter *counter,
 /**
  * Makes a report of the months from `first` to `last`, both included and
  * written "2026-11"; NULL means no bound. Visits that are not yet in the store
- * are counted too. On success `*report` is to be given to `mv_report_free`. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED` or
- * `MV_ERR_STORAGE`.
+ * are counted too: the report waits up to ten seconds for the store to take
+ * them. On success `*report` is to be given to `mv_report_free`. Fails with
+ * `MV_ERR_ARGUMENT`, also when `first` is later than `last`, with
+ * `MV_ERR_CLOSED` or with `MV_ERR_STORAGE`.
  */
 mv_status mv_report_new(const struct mv_counter *counter,
                         const char *first,

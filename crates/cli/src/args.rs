@@ -68,7 +68,7 @@ pub struct SettingsArgs {
     /// Most logins that may wait for the store
     #[arg(long, global = true, value_name = "N")]
     pub pending_limit: Option<String>,
-    /// A secret that the sealed store's markers need as well
+    /// A secret without which nobody can read an open month of a sealed store
     #[arg(long, global = true, value_name = "FILE")]
     pub secret_file: Option<String>,
     /// Folder for the sealed store's keys
@@ -95,7 +95,7 @@ pub enum Command {
         #[arg(required = true, value_name = "RESOURCE")]
         resources: Vec<String>,
     },
-    /// Delete totals of closed months
+    /// Delete old totals; months that are still open stay
     Purge(PurgeArgs),
     /// Delete what is kept of a user whose account was deleted; the counts stay
     Forget {
@@ -169,7 +169,7 @@ pub struct ReportArgs {
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
     /// Always.
@@ -197,10 +197,10 @@ pub struct CopyArgs {
     /// The store to copy into
     #[arg(long, value_name = "URL")]
     pub to: String,
-    /// A secret file for the target, if it has another
+    /// Secret file of the target, if it is another than that of the source
     #[arg(long, value_name = "FILE")]
     pub to_secret_file: Option<String>,
-    /// A folder of keys for the target, if it has one
+    /// Folder for the target's keys, if that is another than the store itself
     #[arg(long, value_name = "DIR")]
     pub to_key_dir: Option<String>,
 }

@@ -81,7 +81,7 @@ fn store(config: &Config) -> Found {
     counter.open(&only).map_err(text)?;
     let totals = counter.totals().map_err(text)?;
     let incomplete = totals.values().filter(|month| month.incomplete).count();
-    let mut found = format!("{url}, {} months", totals.len());
+    let mut found = format!("{url}, months with totals: {}", totals.len());
     if let (Some(first), Some(last)) = (totals.keys().next(), totals.keys().next_back()) {
         found = format!("{found}, {first} to {last}");
     }

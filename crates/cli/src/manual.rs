@@ -47,12 +47,15 @@ pub fn manual() -> Result<bool> {
             });
             clap_mangen::Man::new(own).render_options_section(&mut part)?;
         }
-        // Sections of a command are subsections of the page.
-        text.extend(
-            String::from_utf8_lossy(&part)
-                .replace(".SH ", ".SS ")
-                .into_bytes(),
-        );
+        // Sections of a command are subsections of the page, whose first lines
+        // are there already.
+        let part = String::from_utf8_lossy(&part).replace(".SH ", ".SS ");
+        for line in part
+            .lines()
+            .filter(|line| !line.starts_with(".ie ") && !line.starts_with(".el "))
+        {
+            writeln!(text, "{line}")?;
+        }
     }
     page.render_extra_section(&mut text)?;
     io::stdout().write_all(&text)?;

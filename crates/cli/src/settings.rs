@@ -1,5 +1,7 @@
 //! From the command line and the settings file to the settings of a counter.
 
+use std::io::{self, IsTerminal};
+
 use anyhow::Result;
 use monthly_visitors::{Config, Counter, Level, Log};
 
@@ -32,7 +34,8 @@ pub fn config(args: &SettingsArgs) -> Result<Config> {
         config.add_client(pattern, category)?;
     }
     config.log = Log::new(|level, line| {
-        if level <= Level::Warn {
+        // What happens in the normal course is for those who watch.
+        if level <= Level::Warn || (level == Level::Info && io::stderr().is_terminal()) {
             eprintln!("monthly-visitors: {line}");
         }
     });

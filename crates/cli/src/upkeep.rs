@@ -22,10 +22,9 @@ pub fn purge(settings: &SettingsArgs, args: &PurgeArgs) -> Result<bool> {
             .unwrap_or(Month::FIRST)
     });
     let gone = if args.dry_run {
-        let newest = totals.keys().next_back();
         totals
             .iter()
-            .filter(|(month, found)| **month < before && !found.open && Some(*month) != newest)
+            .filter(|(month, found)| **month < before && !found.open)
             .map(|(&month, _)| month)
             .collect()
     } else {

@@ -107,8 +107,8 @@ fn closes_at(tally: &Tally) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MonthKey;
     use crate::store::MonthState;
+    use crate::{MonthKey, Realm};
 
     const DAY: i64 = GRACE;
 
@@ -121,7 +121,7 @@ mod tests {
             key: MonthKey::from_bytes([1; 32]),
             first: Some(time),
         };
-        Arc::new(Tally::new(month, &state, b"", "", Arc::default()))
+        Arc::new(Tally::new(month, &state, &Realm::default(), Arc::default()))
     }
 
     /// Logins at the given times, in this order; what is closed after each.

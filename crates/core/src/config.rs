@@ -6,7 +6,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::client::{ClientPattern, Syntax};
-use crate::{Countries, Error, Log, MAX_TEXT};
+use crate::{Countries, Error, Log, MAX_TEXT, Realm};
 
 /// The settings of a counter.
 #[derive(Clone, Debug)]
@@ -184,7 +184,7 @@ impl Config {
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
             // Without the quoted line, which may hold a secret.
             let before = error.span().and_then(|span| text.get(..span.start));
-            let line = before.unwrap_or_default().lines().count().max(1);
+            let line = before.unwrap_or_default().matches('\n').count() + 1;
             Error::config(name, format!("line {line}: {}", error.message()))
         })?;
         let mut config = self.clone();
@@ -201,13 +201,17 @@ impl Config {
         Ok(())
     }
 
-    /// The content of `secret_file`, without white space at its end; empty
-    /// when none is configured.
+    /// The host, with the content of `secret_file` without white space at its
+    /// end; that is empty when none is configured.
     ///
     /// # Errors
     ///
     /// The file cannot be read, or is too short to be a secret.
-    pub(crate) fn secret(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn realm(&self) -> Result<Realm, Error> {
+        Ok(Realm::new(&self.host, &self.secret()?))
+    }
+
+    fn secret(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let Some(path) = &self.secret_file else {
             return Ok(Zeroizing::default());
         };
@@ -387,6 +391,7 @@ mod tests {
     fn a_wrong_file_is_refused_with_key_or_line() {
         for (text, expected) in [
             ("store = 'memory:'\nx = \n", "line 2"),
+            ("host = 'x'\nhost = 'y'\n", "line 2"),
             ("flush = 1", "flush: there is no such key"),
             ("retention_months = 'x'", "retention_months: must be"),
             ("retention_months = 1.5", "retention_months: must be"),

@@ -38,8 +38,9 @@ pub fn copy(
     }
     let mut from_config = from.clone();
     from_config.read_only = true;
-    let mut source = store::open(&from_config, &from.secret()?)?;
-    let mut target = store::open(to, &to.secret()?)?;
+    let (from_realm, to_realm) = (from.realm()?, to.realm()?);
+    let mut source = store::open(&from_config, &from_realm)?;
+    let mut target = store::open(to, &to_realm)?;
     let totals = source.totals()?;
     let known = target.totals()?;
     let newest = totals.keys().next_back().copied();
@@ -57,14 +58,19 @@ pub fn copy(
             )),
             Relation::Behind => {
                 let marks = marks(&mut *source, month, newest, &open)?;
-                let copy = MonthCopy {
-                    counts: found.counts.clone(),
-                    incomplete: found.incomplete,
-                    marks,
-                };
-                match target.import(month, &copy, &to.host) {
-                    Ok(()) => Outcome::Copied,
-                    Err(error) => Outcome::Refused(error),
+                if matches!(marks, Marks::Keyed(_)) && from_realm != to_realm {
+                    Outcome::Refused(Error::storage(
+                        format_args!("cannot copy {month}"),
+                        "it is open, and its markers were made for another host or secret",
+                    ))
+                } else {
+                    let copy = MonthCopy {
+                        counts: found.counts.clone(),
+                        incomplete: found.incomplete,
+                        marks,
+                    };
+                    let imported = target.import(month, &copy);
+                    imported.map_or_else(Outcome::Refused, |()| Outcome::Copied)
                 }
             }
         };

@@ -61,7 +61,7 @@ impl Counter {
             broken.abandon();
         }
         let recorder = Recorder::open(config)?;
-        retain_at_open(&recorder)?;
+        recorder.retain_at_open();
         self.recorder.store(Some(recorder));
         Ok(())
     }
@@ -70,11 +70,11 @@ impl Counter {
         let old = recorder.settings.load_full();
         if old.config.store != config.store {
             let next = Recorder::open(config)?;
-            retain_at_open(&next)?;
             if let Err(error) = recorder.close(PATIENCE) {
                 next.abandon();
                 return Err(error);
             }
+            next.retain_at_open();
             self.recorder.store(Some(next));
             return Ok(());
         }
@@ -94,7 +94,8 @@ impl Counter {
             config: config.clone(),
             lookup,
         }));
-        retain_at_open(recorder)
+        recorder.retain_at_open();
+        Ok(())
     }
 
     /// Counts a login, in memory.
@@ -264,17 +265,4 @@ pub fn now() -> i64 {
         .and_then(|since| i64::try_from(since.as_secs()).ok())
         // A clock before 1970: a time that no login has.
         .unwrap_or(-1)
-}
-
-/// Deletes what is older than `retention_months`. A clock that is wrong by
-/// years must not delete everything: months are counted from the newest one
-/// with totals, if that is before now.
-fn retain_at_open(recorder: &Arc<Recorder>) -> Result<(), Error> {
-    let config = &recorder.settings.load().config;
-    if config.retention_months == 0 || config.read_only {
-        return Ok(());
-    }
-    let newest = recorder.totals()?.keys().next_back().copied();
-    let today = Month::of(now())?;
-    recorder.retain(newest.map_or(today, |newest| newest.min(today)))
 }

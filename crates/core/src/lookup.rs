@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 
 use crate::client::Classifier;
 use crate::geo::{AsnTable, GeoTable, Stamp};
@@ -15,6 +16,8 @@ use crate::{Address, Config, Countries, Error, KeyId, KeyTable, Login, Place, Re
 pub struct Lookup {
     geo: ArcSwapOption<GeoTable>,
     asn: ArcSwapOption<AsnTable>,
+    /// The files that were read, or could not be.
+    tried: Mutex<DatabaseFiles>,
     geo_path: Option<PathBuf>,
     asn_path: Option<PathBuf>,
     classifier: Classifier,
@@ -42,6 +45,7 @@ impl Lookup {
         let lookup = Self {
             geo: ArcSwapOption::empty(),
             asn: ArcSwapOption::empty(),
+            tried: Mutex::new(DatabaseFiles([None; 2])),
             geo_path: config.geoip.clone(),
             asn_path: config.asn.clone(),
             classifier: Classifier::new(config.pattern_syntax, &config.clients)?,
@@ -58,6 +62,8 @@ impl Lookup {
     ///
     /// One of them cannot be used; the old ones stay, both.
     pub fn reload(&self) -> Result<(), Error> {
+        // Before they are read: one that is replaced meanwhile is read again.
+        *self.tried.lock() = self.files();
         let geo = self
             .geo_path
             .as_deref()
@@ -73,10 +79,14 @@ impl Lookup {
         Ok(())
     }
 
-    /// What the files of the databases look like now: differs when one of them
-    /// was replaced.
+    /// Whether a file of a database was replaced since it was last read, or
+    /// tried to be.
     #[must_use]
-    pub fn files(&self) -> DatabaseFiles {
+    pub fn is_outdated(&self) -> bool {
+        *self.tried.lock() != self.files()
+    }
+
+    fn files(&self) -> DatabaseFiles {
         let stamp = |path: &Option<PathBuf>| path.as_deref().and_then(Stamp::of);
         DatabaseFiles([stamp(&self.geo_path), stamp(&self.asn_path)])
     }
@@ -143,4 +153,4 @@ impl Lookup {
 
 /// What tells the files of both databases from those before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatabaseFiles([Option<Stamp>; 2]);
+struct DatabaseFiles([Option<Stamp>; 2]);

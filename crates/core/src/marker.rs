@@ -70,6 +70,49 @@ impl fmt::Debug for MonthKey {
     }
 }
 
+/// Whose users are counted: those of a host and, with a secret file, of the
+/// administrator who has it. Another realm gives a user another marker.
+#[derive(Clone, Default)]
+pub struct Realm {
+    host: Box<str>,
+    secret: Zeroizing<Vec<u8>>,
+}
+
+impl Realm {
+    /// The users of `host`, under `secret`; both may be empty.
+    #[must_use]
+    pub fn new(host: &str, secret: &[u8]) -> Self {
+        Self {
+            host: host.into(),
+            secret: Zeroizing::new(secret.to_vec()),
+        }
+    }
+
+    /// The secret itself. Called `expose` so that one search finds each use.
+    #[must_use]
+    pub fn expose_secret(&self) -> &[u8] {
+        &self.secret
+    }
+
+    /// What makes the markers of a month with this key.
+    #[must_use]
+    pub fn marking(&self, key: &MonthKey) -> Marking {
+        Marking::new(key, &self.secret, &self.host)
+    }
+}
+
+impl PartialEq for Realm {
+    fn eq(&self, other: &Self) -> bool {
+        self.host == other.host && self.secret == other.secret
+    }
+}
+
+impl fmt::Debug for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Realm(..)")
+    }
+}
+
 /// Makes the markers of one month. Its key is erased when dropped.
 ///
 /// The hash is SipHash-2-4 (Aumasson and Bernstein, 2012), a pseudo-random
@@ -83,9 +126,7 @@ pub struct Marking {
 }
 
 impl Marking {
-    /// Markers of `host`'s users under `key` and `secret`.
-    #[must_use]
-    pub fn new(key: &MonthKey, secret: &[u8], host: &str) -> Self {
+    fn new(key: &MonthKey, secret: &[u8], host: &str) -> Self {
         let derived = key.derive("monthly-visitors 2026 marker", secret);
         let mut key = Zeroizing::new([0; 16]);
         key.copy_from_slice(derived.expose().split_at(16).0);
@@ -95,6 +136,15 @@ impl Marking {
             key,
             prefix: prefix.into(),
         }
+    }
+
+    /// Tells this host from others under the same key: what the marker of a
+    /// user without a name would be, whom there is not.
+    #[must_use]
+    pub fn host_check(&self) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&self.prefix);
+        hasher.finish()
     }
 
     /// The marker of `user`.

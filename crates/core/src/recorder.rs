@@ -16,13 +16,12 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
-use zeroize::Zeroizing;
 
 use self::intake::Intake;
 use crate::calendar::Calendar;
 use crate::store::{self, Character, MonthState, OpenMonth, Store, Visit};
 use crate::tally::Tally;
-use crate::{Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthKey, fork};
+use crate::{Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthKey, Realm, fork};
 
 /// How many months a counter remembers for a store whose months do not close.
 /// What it has seen is only a cache there: logins of this month and the last.
@@ -32,7 +31,7 @@ pub(crate) struct Recorder {
     pub(crate) generation: u32,
     pub(crate) settings: ArcSwap<Settings>,
     character: Character,
-    secret: Zeroizing<Vec<u8>>,
+    realm: Realm,
     calendar: ArcSwap<Calendar>,
     keys: KeyTable,
     intake: Mutex<Intake>,
@@ -54,9 +53,9 @@ pub(crate) struct Settings {
 
 impl Recorder {
     pub(crate) fn open(config: &Config) -> Result<Arc<Self>, Error> {
-        let secret = config.secret()?;
+        let realm = config.realm()?;
         let lookup = Lookup::new(config)?;
-        let mut store = store::open(config, &secret)?;
+        let mut store = store::open(config, &realm)?;
         let character = store.character();
         let calendar = if config.read_only {
             Calendar::new(character.closes_months, Month::FIRST, Vec::new())
@@ -65,7 +64,7 @@ impl Recorder {
             let tallies = loaded
                 .open
                 .into_iter()
-                .map(|open| Arc::new(tally(open, &secret, &config.host)));
+                .map(|open| Arc::new(tally(open, &realm)));
             Calendar::new(
                 character.closes_months,
                 loaded.closed_before,
@@ -79,7 +78,7 @@ impl Recorder {
                 lookup,
             }),
             character,
-            secret,
+            realm,
             calendar: ArcSwap::from_pointee(calendar),
             keys: KeyTable::default(),
             intake: Mutex::default(),
@@ -102,7 +101,7 @@ impl Recorder {
             generation: fork::generation(),
             settings: ArcSwap::new(self.settings.load_full()),
             character: self.character,
-            secret: self.secret.clone(),
+            realm: self.realm.clone(),
             calendar: ArcSwap::from_pointee(Calendar::new(
                 self.character.closes_months,
                 parent.closed_before(),
@@ -130,6 +129,15 @@ impl Recorder {
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.broken.load(Ordering::Relaxed) {
             return Err(Error::Internal);
+        }
+        Ok(())
+    }
+
+    /// Refuses what a counter that is open for reports alone cannot do.
+    fn check_recording(&self) -> Result<(), Error> {
+        if self.settings.load().config.read_only {
+            let reason = "the counter is open for reading only";
+            return Err(Error::Argument(reason.into()));
         }
         Ok(())
     }
@@ -203,11 +211,7 @@ impl Recorder {
     /// Takes note of a login that may open or close a month, and returns the
     /// tally of its own.
     fn note(self: &Arc<Self>, month: Month, time: i64) -> Result<Arc<Tally>, Error> {
-        if self.settings.load().config.read_only {
-            return Err(Error::Argument(
-                "the counter is open for reading only".into(),
-            ));
-        }
+        self.check_recording()?;
         let mut intake = self.intake.lock();
         let mut calendar = Calendar::clone(&self.calendar.load());
         let before = calendar.closed_before();
@@ -244,14 +248,7 @@ impl Recorder {
             key: MonthKey::random()?,
             first: Some(time),
         };
-        let host = &self.settings.load().config.host;
-        Ok(Tally::new(
-            month,
-            &state,
-            &self.secret,
-            host,
-            Arc::default(),
-        ))
+        Ok(Tally::new(month, &state, &self.realm, Arc::default()))
     }
 
     /// Waits until everything that was recorded before is in the store.
@@ -310,6 +307,6 @@ impl Recorder {
     }
 }
 
-fn tally(open: OpenMonth, secret: &[u8], host: &str) -> Tally {
-    Tally::new(open.month, &open.state, secret, host, open.markers)
+fn tally(open: OpenMonth, realm: &Realm) -> Tally {
+    Tally::new(open.month, &open.state, realm, open.markers)
 }

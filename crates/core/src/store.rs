@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::{
-    Config, Counts, Error, KeptUser, KeyId, KeyTable, Marker, Month, MonthKey, Totals, User,
+    Config, Counts, Error, KeptUser, KeyId, KeyTable, Marker, Month, MonthKey, Realm, Totals, User,
 };
 
 #[cfg(test)]
@@ -29,13 +29,12 @@ pub enum Access {
     Read,
 }
 
-/// Opens the store that `config` names. `secret` is the content of its
-/// `secret_file`.
+/// Opens the store that `config` names, for the users of `realm`.
 ///
 /// # Errors
 ///
 /// The setting is missing or names no store, or the store cannot be opened.
-pub fn open(config: &Config, secret: &[u8]) -> Result<Box<dyn Store>, Error> {
+pub fn open(config: &Config, realm: &Realm) -> Result<Box<dyn Store>, Error> {
     let url = config
         .store
         .as_deref()
@@ -54,7 +53,7 @@ pub fn open(config: &Config, secret: &[u8]) -> Result<Box<dyn Store>, Error> {
         "sealed" => Ok(Box::new(Sealed::open(
             place.as_ref(),
             keys,
-            secret,
+            realm,
             access,
             &config.log,
         )?)),
@@ -63,7 +62,7 @@ pub fn open(config: &Config, secret: &[u8]) -> Result<Box<dyn Store>, Error> {
             access,
             &config.log,
         )?)),
-        "memory" => Ok(Box::new(Memory::default())),
+        "memory" => Ok(Box::new(Memory::new(realm))),
         _ => Err(Error::config(
             "store",
             "must begin with sealed:, prosody: or memory:",
@@ -245,12 +244,9 @@ pub trait Store: Send {
 
     /// Replaces what the store has of `month` by a copy from another store.
     ///
-    /// `host` and the store's own secret are those under which users who come
-    /// by name get their markers.
-    ///
     /// # Errors
     ///
     /// The store cannot be written, it cannot keep marks of this form, or it
     /// has counted users of its own who are not in the copy.
-    fn import(&mut self, month: Month, copy: &MonthCopy, host: &str) -> Result<(), Error>;
+    fn import(&mut self, month: Month, copy: &MonthCopy) -> Result<(), Error>;
 }

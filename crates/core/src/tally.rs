@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 
 use crate::store::MonthState;
-use crate::{Marker, Marking, Month, MonthKey, User};
+use crate::{Marker, Marking, Month, MonthKey, Realm, User};
 
 /// Enough that two threads seldom meet in one.
 const SHARDS: usize = 64;
@@ -39,13 +39,12 @@ impl Tally {
     pub(crate) fn new(
         month: Month,
         state: &MonthState,
-        secret: &[u8],
-        host: &str,
+        realm: &Realm,
         loaded: Arc<Vec<Marker>>,
     ) -> Self {
         Self {
             month,
-            marking: Marking::new(&state.key, secret, host),
+            marking: realm.marking(&state.key),
             key: state.key.clone(),
             loaded: ArcSwap::new(loaded),
             seen: std::array::from_fn(|_| RwLock::default()),
@@ -154,8 +153,7 @@ mod tests {
         Tally::new(
             "2026-08".parse().unwrap(),
             &state,
-            b"",
-            "",
+            &Realm::default(),
             Arc::new(loaded),
         )
     }

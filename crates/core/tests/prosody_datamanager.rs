@@ -14,7 +14,7 @@ use std::process::Command;
 
 use monthly_visitors::store::dat::{self, TableKey, Value};
 use monthly_visitors::store::{Access, Batch, MonthState, Prosody, Store, Visit};
-use monthly_visitors::{KeptUser, KeyTable, Log, Marking, Month, MonthKey, User};
+use monthly_visitors::{KeptUser, KeyTable, Log, Month, MonthKey, Realm, User};
 
 /// Names that a file name cannot hold as they are.
 const NAMES: [&str; 8] = [
@@ -62,7 +62,7 @@ fn record(store: &mut Prosody, month: Month, names: &[&str], client: &str) {
             let user = User::new(name.as_bytes()).unwrap();
             Visit {
                 month,
-                marker: Marking::new(&key, b"", "").of(user),
+                marker: Realm::default().marking(&key).of(user),
                 user: Some(KeptUser::from(user)),
                 place: keys.id("geo-DE-HE-2925533"),
                 client: keys.id(client),

@@ -17,8 +17,9 @@ pub const MV_NOW: i64 = i64::MIN;
 /// byte by byte, so pass it normalised, without the resource. `ip` and
 /// `resource` may be NULL (unknown). `ip` may be any text: what is no address
 /// counts as an unknown place. The strings are copied. Fails with
-/// `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_MONTH` or `MV_ERR_FULL`; the
-/// caller may ignore the result.
+/// `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_MONTH` or `MV_ERR_FULL`, or with
+/// `MV_ERR_STORAGE` when the system has no randomness for the key of a new
+/// month; the caller may ignore the result.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_record_login(
     user: *const c_char,

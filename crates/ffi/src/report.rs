@@ -19,7 +19,9 @@ pub struct mv_report {
     rows: Vec<mv_row>,
     /// What the rows point into.
     _strings: Vec<CString>,
+    /// All of them: a report tells what has changed since the month before.
     totals: Totals,
+    options: Options,
     host: String,
     places: Option<Arc<GeoTable>>,
     /// Looking for the names of cities takes a while, so it is left until a
@@ -48,8 +50,10 @@ pub struct mv_row {
 
 /// Makes a report of the months from `first` to `last`, both included and
 /// written "2026-11"; NULL means no bound. Visits that are not yet in the store
-/// are counted too. On success `*report` is to be given to `mv_report_free`. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED` or
-/// `MV_ERR_STORAGE`.
+/// are counted too: the report waits up to ten seconds for the store to take
+/// them. On success `*report` is to be given to `mv_report_free`. Fails with
+/// `MV_ERR_ARGUMENT`, also when `first` is later than `last`, with
+/// `MV_ERR_CLOSED` or with `MV_ERR_STORAGE`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_report_new(
     counter: *const mv_counter,
@@ -63,11 +67,17 @@ pub unsafe extern "C" fn mv_report_new(
         with(counter, error, |counter| {
             let to = guard::handle_mut("report", report)?;
             let (first, last) = (month("first", first)?, month("last", last)?);
-            let mut totals = counter.totals()?;
-            totals.retain(|month, _| first.is_none_or(|first| *month >= first));
-            totals.retain(|month, _| last.is_none_or(|last| *month <= last));
+            let options = Options {
+                first,
+                last,
+                ..Options::default()
+            };
+            let totals = counter.totals()?;
+            // Says whether the first month is later than the last.
+            Report::new(&totals, &options)?;
             *to = Box::into_raw(Box::new(mv_report::new(
                 totals,
+                options,
                 counter.host()?,
                 counter.places()?,
             )));
@@ -93,10 +103,12 @@ unsafe fn month(name: &str, text: *const c_char) -> Result<Option<Month>, Failur
 }
 
 impl mv_report {
-    fn new(totals: Totals, host: String, places: Option<Arc<GeoTable>>) -> Self {
+    fn new(totals: Totals, options: Options, host: String, places: Option<Arc<GeoTable>>) -> Self {
         let mut strings = Vec::new();
         let mut rows = Vec::new();
-        for (month, totals) in &totals {
+        let first = options.first.unwrap_or(Month::FIRST);
+        let last = options.last.unwrap_or(Month::LAST);
+        for (month, totals) in totals.range(first..=last) {
             let month = c_string(&month.to_string());
             for (key, &count) in &totals.counts {
                 let key = c_string(key.as_str());
@@ -114,6 +126,7 @@ impl mv_report {
             rows,
             _strings: strings,
             totals,
+            options,
             host,
             places,
             names: OnceLock::new(),
@@ -130,7 +143,7 @@ impl mv_report {
             return Ok(text.as_ptr());
         }
         let format_wanted = format.parse()?;
-        let report = Report::new(&self.totals, &Options::default())?;
+        let report = Report::new(&self.totals, &self.options)?;
         let names = self.names.get_or_init(|| Names {
             host: self.host.clone(),
             cities: self

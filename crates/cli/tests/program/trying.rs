@@ -50,7 +50,7 @@ fn check_says_what_is_right_and_wrong_and_makes_nothing() {
     for expected in [
         "ok     geoip: ",
         "ok     client: 1 pattern\n",
-        "2 months, 2026-10 to 2026-11",
+        "months with totals: 2, 2026-10 to 2026-11",
     ] {
         assert!(right.stdout.contains(expected), "{}", right.stdout);
     }

@@ -10,7 +10,7 @@ use parking_lot::{MappedMutexGuard, MutexGuard};
 use super::{Recorder, tally};
 use crate::calendar::Calendar;
 use crate::store::{self, MonthState, Store, Visit};
-use crate::{Error, Health, Month, Totals, User};
+use crate::{Error, Health, Month, Totals, User, now};
 
 /// How long a report waits until the store has taken the pending visits.
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ impl Recorder {
     /// in it since.
     fn reopen(&self) -> Result<Box<dyn Store>, Error> {
         let settings = self.settings.load();
-        let mut store = store::open(&settings.config, &self.secret)?;
+        let mut store = store::open(&settings.config, &self.realm)?;
         if settings.config.read_only {
             return Ok(store);
         }
@@ -52,7 +52,7 @@ impl Recorder {
             // ours are worth nothing; those users count at their next login.
             tallies.retain(|tally| tally.month != open.month);
             intake.pending.retain(|visit| visit.month != open.month);
-            tallies.push(Arc::new(tally(open, &self.secret, &settings.config.host)));
+            tallies.push(Arc::new(tally(open, &self.realm)));
         }
         let closed_before = ours.closed_before().max(loaded.closed_before);
         intake.pending.retain(|visit| visit.month >= closed_before);
@@ -103,7 +103,8 @@ impl Recorder {
         let intake = self.intake.lock();
         for visit in intake.taken.iter().chain(&intake.pending) {
             let month = totals.entry(visit.month).or_default();
-            month.open = self.character.closes_months;
+            // A new month of a store whose months close.
+            month.open |= self.character.closes_months;
             for key in visit.keys().filter_map(|id| self.keys.key(id)) {
                 *month.counts.entry(key).or_default() += 1;
             }
@@ -113,10 +114,12 @@ impl Recorder {
 
     pub(crate) fn purge(&self, before: Month) -> Result<Vec<Month>, Error> {
         self.check()?;
+        self.check_recording()?;
         self.store()?.purge(before)
     }
 
     pub(crate) fn forget(self: &Arc<Self>, user: User<'_>, timeout: Duration) -> Result<(), Error> {
+        self.check_recording()?;
         // Otherwise the writer would mark the user again.
         self.flush(timeout)?;
         let mut store = self.store()?;
@@ -133,19 +136,37 @@ impl Recorder {
         Ok(())
     }
 
-    /// Deletes totals older than `retention_months`, counted from `newest`.
-    pub(crate) fn retain(&self, newest: Month) -> Result<(), Error> {
+    /// The same as [`Recorder::retain`] for a counter that may write.
+    pub(crate) fn retain_at_open(&self) {
+        if !self.settings.load().config.read_only {
+            self.retain();
+        }
+    }
+
+    /// Deletes totals older than `retention_months`, and says how many. Counts
+    /// from the newest month with totals, or from today if that is earlier: a
+    /// clock, or a login, that is far ahead must not delete everything.
+    ///
+    /// A failure is said, and no more: it costs space, not counts.
+    pub(crate) fn retain(&self) {
         let months = self.settings.load().config.retention_months;
         if months == 0 {
-            return Ok(());
+            return;
         }
-        let gone = self.purge(newest.plus(1).minus(months))?;
-        if !gone.is_empty() {
-            self.log().info(format_args!(
-                "{} months of totals deleted: retention_months is {months}",
+        let purged = self.store().and_then(|mut store| {
+            let newest = store.totals()?.keys().next_back().copied();
+            let today = Month::of(now())?;
+            let newest = newest.map_or(today, |newest| newest.min(today));
+            store.purge(newest.plus(1).minus(months))
+        });
+        let log = self.log();
+        match purged {
+            Ok(gone) if gone.is_empty() => (),
+            Ok(gone) => log.info(format_args!(
+                "totals of months deleted: {}, because retention_months is {months}",
                 gone.len()
-            ));
+            )),
+            Err(error) => log.error(format_args!("old totals were not deleted: {error}")),
         }
-        Ok(())
     }
 }

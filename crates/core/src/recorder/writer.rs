@@ -10,7 +10,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use super::Recorder;
 use super::intake::Intake;
 use crate::store::{Batch, Visit};
-use crate::{DatabaseFiles, Error, Month, now};
+use crate::{Error, Month, now};
 
 /// The name of the thread, by which a host recognises it.
 pub(super) const THREAD_NAME: &str = "mv-writer";
@@ -48,7 +48,6 @@ struct Writer<'a> {
     recorder: &'a Arc<Recorder>,
     /// The pause before the next try, while the store fails.
     pause: Option<Duration>,
-    files: DatabaseFiles,
     next_watch: Instant,
 }
 
@@ -71,7 +70,6 @@ impl<'a> Writer<'a> {
         Self {
             recorder,
             pause: None,
-            files: recorder.settings.load().lookup.files(),
             next_watch: Instant::now() + WATCH,
         }
     }
@@ -170,9 +168,7 @@ impl<'a> Writer<'a> {
         }
         if let Some(month) = work.close_before {
             log.info(format_args!("the months before {month} are closed"));
-            if let Err(error) = self.recorder.retain(month) {
-                log.error(format_args!("old totals were not deleted: {error}"));
-            }
+            self.recorder.retain();
         }
     }
 
@@ -206,11 +202,9 @@ impl<'a> Writer<'a> {
     fn watch(&mut self) {
         self.next_watch = Instant::now() + WATCH;
         let settings = self.recorder.settings.load();
-        let files = settings.lookup.files();
-        if files == self.files {
+        if !settings.lookup.is_outdated() {
             return;
         }
-        self.files = files;
         match settings.lookup.reload() {
             Ok(()) => settings
                 .config

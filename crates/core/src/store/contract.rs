@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Batch, Marks, MonthCopy, MonthState, Store, Visit};
-use crate::{Counts, Error, KeptUser, Key, KeyTable, Marking, Month, MonthKey, Totals, User};
+use crate::{Counts, Error, KeptUser, Key, KeyTable, Month, MonthKey, Realm, Totals, User};
 
 type Opened = Result<Box<dyn Store>, Error>;
 
@@ -52,7 +52,7 @@ impl Maker {
         let user = User::new(name.as_bytes()).unwrap();
         Visit {
             month,
-            marker: Marking::new(&state.key, b"", "").of(user),
+            marker: Realm::default().marking(&state.key).of(user),
             user: Some(KeptUser::from(user)),
             place: self.keys.id(&format!("geo-{place}")),
             client: self.keys.id(&format!("client-{client}")),
@@ -249,7 +249,7 @@ fn an_import_replaces_a_month(store: &mut dyn Store) {
             incomplete: false,
             marks: Marks::Closed,
         };
-        store.import(month("2026-08"), &copy, "").unwrap();
+        store.import(month("2026-08"), &copy).unwrap();
         assert_totals(store, &["2026-08 client-? 7", "2026-08 geo-FR-?-? 7"]);
     }
 }
@@ -260,7 +260,7 @@ fn an_import_with_names_marks_them(store: &mut dyn Store) {
         incomplete: false,
         marks: Marks::Users(vec![KeptUser::from(user("juliet"))]),
     };
-    store.import(month("2026-08"), &copy, "").unwrap();
+    store.import(month("2026-08"), &copy).unwrap();
     let mut maker = Maker::new();
     for open in store.load().unwrap().open {
         maker.months.insert(open.month, open.state);
@@ -287,9 +287,9 @@ fn an_import_drops_no_users_of_the_target(store: &mut dyn Store) {
     };
     // Repeated, with what has come since.
     for users in [&["juliet"][..], &["juliet", "romeo"]] {
-        store.import(month("2026-08"), &copy(users), "").unwrap();
+        store.import(month("2026-08"), &copy(users)).unwrap();
     }
-    let refused = store.import(month("2026-08"), &copy(&["juliet", "nurse", "tybalt"]), "");
+    let refused = store.import(month("2026-08"), &copy(&["juliet", "nurse", "tybalt"]));
     assert!(refused.is_err());
     assert_totals(store, &["2026-08 client-? 2", "2026-08 geo-FR-?-? 2"]);
 }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
-use crate::{Error, KeptUser, Marker, Marking, Month, MonthKey, MonthTotals, Totals, User};
+use crate::{Error, KeptUser, Marker, Month, MonthKey, MonthTotals, Realm, Totals, User};
 
 /// Totals and markers in memory, gone with the process.
 #[derive(Debug, Default)]
 pub struct Memory {
+    realm: Realm,
     totals: Totals,
     open: BTreeMap<Month, Open>,
     closed_before: Option<Month>,
@@ -18,6 +19,17 @@ pub struct Memory {
 struct Open {
     state: MonthState,
     markers: BTreeSet<Marker>,
+}
+
+impl Memory {
+    /// An empty store for the users of `realm`.
+    #[must_use]
+    pub fn new(realm: &Realm) -> Self {
+        Self {
+            realm: realm.clone(),
+            ..Self::default()
+        }
+    }
 }
 
 impl Store for Memory {
@@ -110,7 +122,7 @@ impl Store for Memory {
         Ok(Vec::new())
     }
 
-    fn import(&mut self, month: Month, copy: &MonthCopy, host: &str) -> Result<(), Error> {
+    fn import(&mut self, month: Month, copy: &MonthCopy) -> Result<(), Error> {
         let open = match &copy.marks {
             Marks::Closed => None,
             Marks::Keyed(open) => Some(Open {
@@ -125,7 +137,7 @@ impl Store for Memory {
                         first: Some(month.start()),
                     },
                 };
-                let marking = Marking::new(&state.key, b"", host);
+                let marking = self.realm.marking(&state.key);
                 let markers = users
                     .iter()
                     .map(|user| marking.of(user.as_user()))

@@ -175,13 +175,13 @@ impl Store for Prosody {
             let user = visit.user.as_ref().ok_or(Error::Internal)?;
             let stem = names::stem(user.as_user());
             let last = match changes.get(&stem) {
-                Some(&month) => month,
+                Some(&month) => Some(month),
                 None => self.markers.last(&stem)?,
             };
             if last >= Some(visit.month) {
                 continue;
             }
-            changes.insert(stem, Some(visit.month));
+            changes.insert(stem, visit.month);
             for key in visit.keys() {
                 *counts.entry((visit.month, key)).or_default() += 1;
             }
@@ -232,9 +232,8 @@ impl Store for Prosody {
 
     fn forget(&mut self, user: User<'_>, _: &[(Month, Marker)]) -> Result<(), Error> {
         self.prepare()?;
-        let changes = Changes::from([(names::stem(user), None)]);
-        self.markers.apply(&changes)?;
-        self.markers.sync(&changes)
+        self.markers.remove(&names::stem(user))?;
+        self.markers.sync(1)
     }
 
     fn users(&mut self) -> Result<Vec<(KeptUser, Month)>, Error> {
@@ -245,12 +244,8 @@ impl Store for Prosody {
         let mut all = self.markers.all()?;
         if let Pending::Totals(journal, _) | Pending::Marks(journal) = pending {
             for (stem, month) in journal.changes {
-                if let Some(month) = month {
-                    let last = all.entry(stem).or_insert(month);
-                    *last = month.max(*last);
-                } else {
-                    all.remove(&stem);
-                }
+                let last = all.entry(stem).or_insert(month);
+                *last = month.max(*last);
             }
         }
         let found = all.len();
@@ -268,7 +263,7 @@ impl Store for Prosody {
     }
 
     /// Users who come by name are marked, and nobody else is in this month.
-    fn import(&mut self, month: Month, copy: &MonthCopy, _: &str) -> Result<(), Error> {
+    fn import(&mut self, month: Month, copy: &MonthCopy) -> Result<(), Error> {
         self.prepare()?;
         let mut changes = Changes::new();
         match &copy.marks {
@@ -292,7 +287,7 @@ impl Store for Prosody {
                 }
                 for stem in listed {
                     if self.markers.last(&stem)? < Some(month) {
-                        changes.insert(stem, Some(month));
+                        changes.insert(stem, month);
                     }
                 }
             }

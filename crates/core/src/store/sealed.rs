@@ -20,14 +20,12 @@ mod start;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use self::blob::Content;
 use self::folder::{Folder, Part};
 use self::month::OpenFile;
 use super::lock::Lock;
 use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
-use crate::{Error, KeptUser, Log, Marker, Marking, Month, MonthKey, Totals, User};
+use crate::{Error, KeptUser, Log, Marker, Month, MonthKey, Realm, Totals, User};
 
 /// The longest key that a file can hold.
 const MAX_KEY: usize = 65_535;
@@ -35,7 +33,7 @@ const MAX_KEY: usize = 65_535;
 /// The native store of one server.
 pub struct Sealed {
     folder: Folder,
-    secret: Zeroizing<Vec<u8>>,
+    realm: Realm,
     log: Log,
     /// None when opened for reading.
     locks: Vec<Lock>,
@@ -54,13 +52,13 @@ impl Sealed {
     pub fn open(
         dir: &Path,
         key_dir: Option<&Path>,
-        secret: &[u8],
+        realm: &Realm,
         access: Access,
         log: &Log,
     ) -> Result<Self, Error> {
         let mut store = Self {
             folder: Folder::new(dir, key_dir),
-            secret: Zeroizing::new(secret.to_vec()),
+            realm: realm.clone(),
             log: log.clone(),
             locks: Vec::new(),
             months: BTreeMap::new(),
@@ -90,7 +88,7 @@ impl Sealed {
 
     /// Destroys what leads to the users of a month.
     fn remove_open(&self, month: Month) -> Result<(), Error> {
-        self.folder.destroy_key(month)?;
+        self.folder.destroy_keys(month)?;
         self.folder.remove(month, Part::Sealed)?;
         self.folder.remove(month, Part::Fresh)
     }
@@ -122,6 +120,9 @@ impl Store for Sealed {
         } else {
             &self.months
         };
+        for file in months.values() {
+            file.check_host()?;
+        }
         let open = months.iter().map(|(&month, file)| OpenMonth {
             month,
             state: file.state.clone(),
@@ -147,7 +148,7 @@ impl Store for Sealed {
             let file = self
                 .months
                 .entry(month)
-                .or_insert_with(|| OpenFile::new(month, state.clone(), &self.secret));
+                .or_insert_with(|| OpenFile::new(month, state.clone(), &self.realm));
             if file.state.key != state.key {
                 return Err(Error::storage(
                     format_args!("cannot write {month}"),
@@ -175,17 +176,16 @@ impl Store for Sealed {
     }
 
     fn totals(&mut self) -> Result<Totals, Error> {
-        let open = |months: &BTreeMap<Month, OpenFile>| -> Totals {
-            let months = months.iter().map(|(&month, file)| (month, file.totals()));
-            months
-                .filter(|(_, totals)| !totals.counts.is_empty() || totals.incomplete)
-                .collect()
-        };
         let mut totals = if self.locks.is_empty() {
-            open(&self.read_months()?)
+            self.read_open_totals()?
         } else {
-            open(&self.months)
+            let months = self
+                .months
+                .iter()
+                .map(|(&month, file)| (month, file.totals()));
+            months.collect()
         };
+        totals.retain(|_, found| !found.counts.is_empty() || found.incomplete);
         // After the open ones: one that was closed in between is here.
         totals.extend(self.closed_totals()?);
         Ok(totals)
@@ -215,7 +215,7 @@ impl Store for Sealed {
         Ok(Vec::new())
     }
 
-    fn import(&mut self, month: Month, copy: &MonthCopy, host: &str) -> Result<(), Error> {
+    fn import(&mut self, month: Month, copy: &MonthCopy) -> Result<(), Error> {
         self.must_record()?;
         if copy.counts.keys().any(|key| key.as_str().len() > MAX_KEY) {
             return Err(Error::storage(
@@ -241,7 +241,7 @@ impl Store for Sealed {
                         first: Some(month.start()),
                     },
                 };
-                let marking = Marking::new(&state.key, &self.secret, host);
+                let marking = self.realm.marking(&state.key);
                 let mut markers: Vec<Marker> = users
                     .iter()
                     .map(|user| marking.of(user.as_user()))
@@ -259,11 +259,12 @@ impl Store for Sealed {
         }
         let content = Content {
             incomplete: copy.incomplete,
+            host: self.realm.marking(&state.key).host_check(),
             first: state.first,
             counts: copy.counts.clone(),
             markers,
         };
-        let mut file = OpenFile::with(month, state, &self.secret, content);
+        let mut file = OpenFile::with(month, state, &self.realm, content);
         file.rewrite(&self.folder)?;
         self.months.insert(month, file);
         Ok(())

@@ -105,7 +105,7 @@ fn retention_deletes_at_open_and_at_each_months_end_and_says_so() {
     let said = host
         .log()
         .iter()
-        .filter(|(_, line)| line.starts_with("1 months of totals deleted"))
+        .filter(|(_, line)| line.starts_with("totals of months deleted: 1,"))
         .count();
     assert_eq!(said, 2, "{:?}", host.log());
 }

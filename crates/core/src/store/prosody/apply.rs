@@ -108,7 +108,7 @@ impl Prosody {
                     .and_then(|()| files::sync_folder(self.names.dir()))
                     .map_err(failed)?,
                 Step::Marks => self.markers.apply(&journal.changes)?,
-                Step::Sync => self.markers.sync(&journal.changes)?,
+                Step::Sync => self.markers.sync(journal.changes.len())?,
                 Step::Done => self.remove_journal()?,
             }
         }

@@ -6,8 +6,9 @@
 //! 1. the new totals are written to `monthly%2dvisitors.next`;
 //! 2. the journal is written: from here on, the batch will be applied;
 //! 3. `.next` is renamed to `monthly%2dvisitors.dat`;
-//! 4. the markers are written, and synced together;
-//! 5. the journal is deleted.
+//! 4. the markers are written;
+//! 5. they are synced, each by itself or all together;
+//! 6. the journal is deleted.
 //!
 //! Whoever opens the store next finds the journal and goes on. Whether step 3
 //! is done shows in `.next` being gone, whoever else wrote since. If it is not
@@ -19,7 +20,6 @@
 //! before 5c2f…                 the hash of the totals before, or "none"
 //! after 9b01…                  the hash of the totals in .next
 //! mark 2026-11 juliet          a user's file, without .dat, and its new month
-//! drop romeo                   a user's file to be deleted
 //! end 77aa…                    the hash of all lines above
 //! ```
 //!
@@ -42,7 +42,7 @@ pub(super) struct Journal {
     pub before: Option<Hash>,
     /// The hash of the totals with it.
     pub after: Hash,
-    /// What becomes of users' marks.
+    /// The users' new marks.
     pub changes: Changes,
 }
 
@@ -88,10 +88,8 @@ impl Journal {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let before = self.before.map_or("none".into(), |hash| hash.to_string());
         let head = format!("{TITLE}\nbefore {before}\nafter {}\n", self.after);
-        let changes = self.changes.iter().map(|(stem, month)| match month {
-            Some(month) => format!("mark {month} {stem}\n"),
-            None => format!("drop {stem}\n"),
-        });
+        let changes = self.changes.iter();
+        let changes = changes.map(|(stem, month)| format!("mark {month} {stem}\n"));
         let mut text: String = std::iter::once(head).chain(changes).collect();
         let end = blake3::hash(text.as_bytes());
         text.extend(["end ", end.to_hex().as_str(), "\n"]);
@@ -124,17 +122,10 @@ impl Journal {
     }
 }
 
-/// A line that says what becomes of a mark.
-fn change(line: &str) -> Option<(String, Option<Month>)> {
-    let (word, rest) = line.split_once(' ')?;
-    let (month, stem) = match word {
-        "mark" => {
-            let (month, stem) = rest.split_once(' ')?;
-            (Some(month.parse().ok()?), stem)
-        }
-        "drop" => (None, rest),
-        _ => return None,
-    };
+/// A line that says a new mark.
+fn change(line: &str) -> Option<(String, Month)> {
+    let (month, stem) = line.strip_prefix("mark ")?.split_once(' ')?;
+    let month = month.parse().ok()?;
     names::is_stem(stem).then(|| (stem.into(), month))
 }
 
@@ -147,8 +138,8 @@ mod tests {
             before: None,
             after: blake3::hash(b"after"),
             changes: Changes::from([
-                ("juliet".into(), Some("2026-11".parse().unwrap())),
-                ("a%2eb".into(), None),
+                ("juliet".into(), "2026-11".parse().unwrap()),
+                ("a%2eb".into(), "2026-10".parse().unwrap()),
             ]),
         }
     }
@@ -182,7 +173,9 @@ mod tests {
     #[test]
     fn a_journal_cannot_lead_out_of_the_folder() {
         let mut journal = journal();
-        journal.changes.insert("../x".into(), None);
+        journal
+            .changes
+            .insert("../x".into(), "2026-11".parse().unwrap());
         assert_eq!(Journal::from_bytes(&journal.to_bytes()), None);
     }
 }

@@ -26,8 +26,8 @@ const ASIDE: [&str; 9] = [
     "bad", "ba2", "ba3", "ba4", "ba5", "ba6", "ba7", "ba8", "ba9",
 ];
 
-/// What is to become of users' marks: the month, or `None` to delete the mark.
-pub(super) type Changes = BTreeMap<String, Option<Month>>;
+/// The new marks of users, by the names of their files.
+pub(super) type Changes = BTreeMap<String, Month>;
 
 /// What a user's files say, the one in the old folder included.
 #[derive(Debug, Default)]
@@ -78,19 +78,15 @@ impl Markers {
         Ok(found.month)
     }
 
-    /// Writes marks that are later than what is there, and deletes others.
-    /// They are durable after [`Markers::sync`].
+    /// Writes marks that are later than what is there. They are durable after
+    /// [`Markers::sync`].
     pub(super) fn apply(&self, changes: &Changes) -> Result<(), Error> {
         let write = if changes.len() <= FEW {
             files::write_synced
         } else {
             files::write_unsynced
         };
-        for (stem, month) in changes {
-            let Some(month) = *month else {
-                self.remove(stem)?;
-                continue;
-            };
+        for (stem, &month) in changes {
             let mut found = self.find(stem)?;
             if found.month >= Some(month) {
                 continue;
@@ -115,9 +111,9 @@ impl Markers {
         Ok(())
     }
 
-    /// Makes durable what was applied.
-    pub(super) fn sync(&self, changes: &Changes) -> Result<(), Error> {
-        let sync = if changes.len() <= FEW {
+    /// Makes durable what was applied to so many files.
+    pub(super) fn sync(&self, count: usize) -> Result<(), Error> {
+        let sync = if count <= FEW {
             files::sync_folder
         } else {
             files::sync_filesystem

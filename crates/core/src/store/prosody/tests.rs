@@ -467,14 +467,14 @@ fn an_import_marks_those_who_come_and_drops_nobody() {
         marks: Marks::Users(vec![user("romeo").into(), user("nurse").into()]),
     };
     let before = place.read(TOTALS);
-    assert!(store.import(month("2026-11"), &copy, "").is_err());
+    assert!(store.import(month("2026-11"), &copy).is_err());
     assert_eq!(place.read(TOTALS), before);
     copy.marks = Marks::Users(
         ["juliet", "romeo", "nurse", "tybalt"]
             .map(|name| user(name).into())
             .to_vec(),
     );
-    store.import(month("2026-11"), &copy, "").unwrap();
+    store.import(month("2026-11"), &copy).unwrap();
     assert_eq!(
         listed(&mut store),
         [
@@ -493,6 +493,6 @@ fn an_import_marks_those_who_come_and_drops_nobody() {
         markers: Arc::default(),
     });
     let before = place.read(TOTALS);
-    assert!(store.import(month("2026-11"), &copy, "").is_err());
+    assert!(store.import(month("2026-11"), &copy).is_err());
     assert_eq!(place.read(TOTALS), before);
 }

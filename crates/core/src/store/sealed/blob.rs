@@ -13,6 +13,7 @@
 //!     49    24  nonce, random, and identity of this file
 //!     73        ciphertext (XChaCha20-Poly1305), of:
 //!            1  1 when visits of this month were lost, else 0
+//!            8  which host: a hash of it, as of a user without a name
 //!            8  time of the earliest login in Unix seconds, −2⁶³ for none
 //!            4  number of counts, each:
 //!                 2  length of the key
@@ -54,6 +55,9 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) incomplete: bool,
+    /// Tells the host whose users the markers are of, as
+    /// [`Marking::host_check`](crate::Marking::host_check) does.
+    pub(super) host: u64,
     pub(super) first: Option<i64>,
     pub(super) counts: Counts,
     /// Ascending, each once.
@@ -160,6 +164,11 @@ impl Seal {
     }
 }
 
+/// The identity of the file with these bytes, whatever else they are.
+pub(super) fn id_of(bytes: &[u8]) -> Option<Id> {
+    bytes.get(HEADER - 24..HEADER)?.try_into().ok()
+}
+
 /// The size of the file with this content, in bytes.
 pub(super) fn size(content: &Content) -> usize {
     let counts: usize = content
@@ -167,7 +176,7 @@ pub(super) fn size(content: &Content) -> usize {
         .keys()
         .map(|key| 10 + key.as_str().len())
         .sum();
-    let plain = 1 + 8 + 4 + counts + 8 + 8 * content.markers.len();
+    let plain = 1 + 8 + 8 + 4 + counts + 8 + 8 * content.markers.len();
     HEADER + padded(plain) + TAG
 }
 
@@ -178,6 +187,7 @@ fn padded(plain: usize) -> usize {
 
 fn write(content: &Content, to: &mut Vec<u8>) {
     to.push(content.incomplete.into());
+    to.extend(content.host.to_le_bytes());
     to.extend(content.first.unwrap_or(i64::MIN).to_le_bytes());
     to.extend(len32(content.counts.len()).to_le_bytes());
     for (key, count) in &content.counts {
@@ -201,6 +211,7 @@ fn len32(len: usize) -> u32 {
 fn read(body: &[u8]) -> Result<Content, Damage> {
     let mut reader = Reader(body);
     let [incomplete] = reader.array()?;
+    let host = u64::from_le_bytes(reader.array()?);
     let first = i64::from_le_bytes(reader.array()?);
     let mut counts = Counts::new();
     for _ in 0..u32::from_le_bytes(reader.array()?) {
@@ -218,6 +229,7 @@ fn read(body: &[u8]) -> Result<Content, Damage> {
     });
     Ok(Content {
         incomplete: incomplete != 0,
+        host,
         first: (first != i64::MIN).then_some(first),
         counts,
         markers: markers.collect(),
@@ -251,6 +263,7 @@ mod tests {
     fn content(users: u64) -> Content {
         Content {
             incomplete: true,
+            host: 99,
             first: Some(1_793_491_200),
             counts: Counts::from([
                 (Key::new("geo-?-?-?"), users),

@@ -135,12 +135,24 @@ impl Folder {
         })
     }
 
-    /// Overwrites the key of a month, and deletes it: whatever else remains of
-    /// the month can never be read again.
-    pub(super) fn destroy_key(&self, month: Month) -> Result<(), Error> {
+    /// Overwrites the key of a month, and deletes it, with those that were set
+    /// aside: whatever else remains of the month can never be read again.
+    pub(super) fn destroy_keys(&self, month: Month) -> Result<(), Error> {
         let path = self.path(month, Part::Key);
+        let mut paths = vec![path.clone()];
+        for number in 1.. {
+            let aside = aside(&path, Part::Key, number);
+            if !aside.exists() {
+                break;
+            }
+            paths.push(aside);
+        }
+        paths.iter().try_for_each(|path| self.destroy(path))
+    }
+
+    fn destroy(&self, path: &Path) -> Result<(), Error> {
         let destroy = || -> io::Result<()> {
-            match OpenOptions::new().write(true).open(&path) {
+            match OpenOptions::new().write(true).open(path) {
                 Ok(mut file) => {
                     file.write_all(&[0; 32])?;
                     file.sync_all()?;
@@ -148,7 +160,7 @@ impl Folder {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(error) => return Err(error),
             }
-            fs::remove_file(&path)?;
+            fs::remove_file(path)?;
             files::sync_folder(&self.keys)
         };
         destroy().map_err(|error| Error::io(format!("cannot destroy {}", path.display()), &error))
@@ -161,7 +173,7 @@ impl Folder {
             |error: io::Error| Error::io(format!("cannot rename {}", path.display()), &error);
         let mut number = 1;
         loop {
-            let aside = path.with_extension(format!("{}.damaged-{number}", part.ending()));
+            let aside = aside(&path, part, number);
             // Nobody else renames: the lock is ours.
             if aside.try_exists().map_err(cannot)? {
                 number += 1;
@@ -176,4 +188,9 @@ impl Folder {
                 .into_owned());
         }
     }
+}
+
+/// The name that a file gets when it cannot be used.
+fn aside(path: &Path, part: Part, number: u32) -> PathBuf {
+    path.with_extension(format!("{}.damaged-{number}", part.ending()))
 }

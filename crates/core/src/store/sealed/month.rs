@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::blob::{self, Content, Id, Kind, Seal};
 use super::folder::{Folder, Part};
 use crate::store::{Batch, MonthState};
-use crate::{Counts, Error, Marker, Month, MonthTotals};
+use crate::{Counts, Error, Marker, Month, MonthTotals, Realm};
 
 /// One open month, as the files say it.
 ///
@@ -19,6 +19,10 @@ pub(super) struct OpenFile {
     month: Month,
     pub(super) state: MonthState,
     seal: Seal,
+    /// Tells the host whose users are counted, and the one that the files are
+    /// of, if there are any.
+    host: u64,
+    found_host: Option<u64>,
     incomplete: bool,
     /// The large file's identity, or zero if there is none.
     whole: Id,
@@ -46,9 +50,11 @@ pub(super) struct Additions {
 
 impl OpenFile {
     /// A month that begins.
-    pub(super) fn new(month: Month, state: MonthState, secret: &[u8]) -> Self {
+    pub(super) fn new(month: Month, state: MonthState, realm: &Realm) -> Self {
         Self {
-            seal: Seal::new(month, &state.key, secret),
+            seal: Seal::new(month, &state.key, realm.expose_secret()),
+            host: realm.marking(&state.key).host_check(),
+            found_host: None,
             month,
             state,
             incomplete: false,
@@ -65,13 +71,13 @@ impl OpenFile {
     }
 
     /// A month with this content, which comes from elsewhere.
-    pub(super) fn with(month: Month, state: MonthState, secret: &[u8], content: Content) -> Self {
+    pub(super) fn with(month: Month, state: MonthState, realm: &Realm, content: Content) -> Self {
         Self {
             incomplete: content.incomplete,
             whole_markers: Arc::new(content.markers),
             whole_counts: content.counts,
             uncertain: true,
-            ..Self::new(month, state, secret)
+            ..Self::new(month, state, realm)
         }
     }
 
@@ -97,8 +103,22 @@ impl OpenFile {
     }
 
     fn take_common(&mut self, content: &Content) {
+        self.found_host = Some(content.host);
         self.state.first = content.first;
         self.incomplete |= content.incomplete;
+    }
+
+    /// Fails when the markers are of another host's users, who would all count
+    /// again.
+    pub(super) fn check_host(&self) -> Result<(), Error> {
+        if self.found_host.is_some_and(|found| found != self.host) {
+            let reason = format!(
+                "{} was begun for another host; set that, or use another store",
+                self.month
+            );
+            return Err(Error::config("host", reason));
+        }
+        Ok(())
     }
 
     pub(super) fn whole_id(&self) -> Id {
@@ -202,6 +222,7 @@ impl OpenFile {
             }
             Content {
                 incomplete: self.incomplete,
+                host: self.host,
                 first: self.state.first,
                 counts,
                 markers,

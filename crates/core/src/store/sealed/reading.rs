@@ -1,6 +1,6 @@
 //! Totals from the files, also while another process changes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sealed;
 use super::blob::{self, Kind, Seal};
@@ -8,7 +8,7 @@ use super::closed;
 use super::folder::{KeyFile, Part};
 use super::month::OpenFile;
 use crate::store::MonthState;
-use crate::{Error, Month, MonthTotals, Totals};
+use crate::{Error, Month, MonthKey, MonthTotals, Totals};
 
 /// How often a reader looks again when the recorder changed the files between
 /// two looks. It changes them once in a flush interval.
@@ -37,70 +37,112 @@ impl Sealed {
         Ok(totals)
     }
 
-    /// The open months, which another process may be recording.
-    pub(super) fn read_months(&self) -> Result<BTreeMap<Month, OpenFile>, Error> {
-        let mut months = self.folder.months(Part::Sealed)?;
-        months.extend(self.folder.months(Part::Fresh)?);
-        let mut open = BTreeMap::new();
-        for month in months {
-            if let Some(file) = self.read_open(month)? {
-                open.insert(month, file);
-            }
+    /// The totals of the open months, which another process may be recording.
+    /// One that cannot be read is reported as incomplete.
+    pub(super) fn read_open_totals(&self) -> Result<Totals, Error> {
+        let mut totals = Totals::new();
+        for month in self.open_names()? {
+            let found = match self.read_open(month)? {
+                Found::Closed => continue,
+                Found::Open(file) => file.totals(),
+                Found::Unreadable(reason) => {
+                    self.log
+                        .error(format_args!("{month} cannot be read: {reason}"));
+                    MonthTotals {
+                        open: true,
+                        incomplete: true,
+                        ..MonthTotals::default()
+                    }
+                }
+            };
+            totals.insert(month, found);
         }
-        Ok(open)
+        Ok(totals)
     }
 
-    /// An open month; `None` when it is not open any more.
-    fn read_open(&self, month: Month) -> Result<Option<OpenFile>, Error> {
-        let damaged = |part: &str| {
-            Error::storage(
-                format_args!("cannot read {month}.{part}"),
-                "it is damaged or under another key",
-            )
-        };
+    /// The open months themselves.
+    pub(super) fn read_months(&self) -> Result<BTreeMap<Month, OpenFile>, Error> {
+        let mut months = BTreeMap::new();
+        for month in self.open_names()? {
+            match self.read_open(month)? {
+                Found::Closed => (),
+                Found::Open(file) => {
+                    months.insert(month, *file);
+                }
+                Found::Unreadable(reason) => {
+                    return Err(Error::storage(format_args!("cannot read {month}"), reason));
+                }
+            }
+        }
+        Ok(months)
+    }
+
+    fn open_names(&self) -> Result<BTreeSet<Month>, Error> {
+        let mut months = self.folder.months(Part::Sealed)?;
+        months.extend(self.folder.months(Part::Fresh)?);
+        Ok(months)
+    }
+
+    fn read_open(&self, month: Month) -> Result<Found, Error> {
         for _ in 0..LOOKS {
             let sealed = self.folder.read(month, Part::Sealed)?;
             let fresh = self.folder.read(month, Part::Fresh)?;
             if sealed.is_none() && fresh.is_none() {
-                return Ok(None);
+                return Ok(Found::Closed);
             }
-            let KeyFile::Key(key) = self.folder.read_key(month)? else {
-                if self.folder.read(month, Part::Json)?.is_some() {
-                    return Ok(None);
-                }
-                return Err(Error::storage(
-                    format_args!("cannot read {month}"),
-                    "its key is missing",
-                ));
+            let id = sealed.as_deref().and_then(blob::id_of);
+            let found = match self.folder.read_key(month)? {
+                KeyFile::Key(key) => self.unseal(month, key, sealed, fresh),
+                KeyFile::Missing | KeyFile::NoKey => Found::Unreadable("its key is missing"),
             };
-            let state = MonthState { key, first: None };
-            let seal = Seal::new(month, &state.key, &self.secret);
-            let mut file = OpenFile::new(month, state, &self.secret);
-            if let Some(bytes) = sealed {
-                let (_, id, content) = seal.open(bytes).map_err(|_| damaged("sealed"))?;
-                file.take_whole(id, 0, content);
+            // Unless the recorder changed the files between two looks, this is
+            // what they say. It closes a month by writing its totals first.
+            if self.folder.read(month, Part::Json)?.is_some() {
+                return Ok(Found::Closed);
             }
-            if let Some(bytes) = fresh {
-                let (kind, _, content) = seal.open(bytes).map_err(|_| damaged("fresh"))?;
-                if kind == Kind::Since(file.whole_id()) {
-                    file.take_since(0, content);
-                } else if self.whole_id_now(month, &seal)? != Some(file.whole_id()) {
-                    // A new large file was written between the two looks.
-                    continue;
-                }
+            let now = self.folder.read(month, Part::Sealed)?;
+            if now.as_deref().and_then(blob::id_of) == id {
+                return Ok(found);
             }
-            return Ok(Some(file));
         }
-        Err(Error::storage(
-            format_args!("cannot read {month}"),
-            "it changes too fast",
-        ))
+        Ok(Found::Unreadable("it changes too fast"))
     }
 
-    fn whole_id_now(&self, month: Month, seal: &Seal) -> Result<Option<blob::Id>, Error> {
-        let sealed = self.folder.read(month, Part::Sealed)?;
-        Ok(sealed
-            .and_then(|bytes| seal.open(bytes).ok())
-            .map(|(_, id, _)| id))
+    fn unseal(
+        &self,
+        month: Month,
+        key: MonthKey,
+        sealed: Option<Vec<u8>>,
+        fresh: Option<Vec<u8>>,
+    ) -> Found {
+        const DAMAGED: Found = Found::Unreadable("it is damaged, or under another key");
+        let state = MonthState { key, first: None };
+        let seal = Seal::new(month, &state.key, self.realm.expose_secret());
+        let mut file = OpenFile::new(month, state, &self.realm);
+        if let Some(bytes) = sealed {
+            let Ok((_, id, content)) = seal.open(bytes) else {
+                return DAMAGED;
+            };
+            file.take_whole(id, 0, content);
+        }
+        if let Some(bytes) = fresh {
+            let Ok((kind, _, content)) = seal.open(bytes) else {
+                return DAMAGED;
+            };
+            // Otherwise it is older than the large file, which has it all.
+            if kind == Kind::Since(file.whole_id()) {
+                file.take_since(0, content);
+            }
+        }
+        Found::Open(Box::new(file))
     }
+}
+
+/// What a reader finds of a month.
+enum Found {
+    Open(Box<OpenFile>),
+    /// It is not open, or not any more.
+    Closed,
+    /// And why.
+    Unreadable(&'static str),
 }

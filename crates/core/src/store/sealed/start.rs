@@ -58,11 +58,11 @@ impl Sealed {
             key,
             first: Some(month.start()),
         };
-        let mut file = OpenFile::new(month, state.clone(), &self.secret);
+        let mut file = OpenFile::new(month, state.clone(), &self.realm);
         if sealed.is_none() && fresh.is_none() {
             return Ok(file);
         }
-        let seal = Seal::new(month, &state.key, &self.secret);
+        let seal = Seal::new(month, &state.key, self.realm.expose_secret());
         let (mut lost, mut whole_is_lost) = (false, false);
         if let Some(bytes) = sealed {
             let size = bytes.len();
@@ -123,7 +123,7 @@ impl Sealed {
             key: MonthKey::random()?,
             first: Some(month.start()),
         };
-        let mut file = OpenFile::new(month, state, &self.secret);
+        let mut file = OpenFile::new(month, state, &self.realm);
         file.rewrite_incomplete(&self.folder)?;
         Ok(file)
     }

@@ -31,7 +31,7 @@ impl Place {
     fn open_with(&self, secret: &[u8], access: Access) -> Result<Sealed, Error> {
         let lines = Arc::clone(&self.lines);
         let log = Log::new(move |_, line| lines.lock().push(line.to_owned()));
-        Sealed::open(&self.dir(), None, secret, access, &log)
+        Sealed::open(&self.dir(), None, &Realm::new("", secret), access, &log)
     }
 
     fn open(&self) -> Sealed {
@@ -447,7 +447,7 @@ fn a_kill_between_any_two_files_loses_and_doubles_nothing() {
     let mut store = place.open();
     let key = store.load().unwrap().open[0].state.key.clone();
     assert_ne!(key, maker.months[&month("2026-11")].key);
-    let nobody = Marking::new(&key, b"", "").of(user("nobody"));
+    let nobody = Realm::default().marking(&key).of(user("nobody"));
     store
         .forget(user("nobody"), &[(month("2026-11"), nobody)])
         .unwrap();
@@ -465,7 +465,7 @@ fn a_forgotten_user_is_in_no_file() {
     let key = &maker.months[&month("2026-11")].key;
     let mut store = place.open();
     for name in ["a7", "b0"] {
-        let of_user = Marking::new(key, b"", "").of(user(name));
+        let of_user = Realm::default().marking(key).of(user(name));
         assert!(store.months[&month("2026-11")].markers().contains(&of_user));
         store
             .forget(user(name), &[(month("2026-11"), of_user)])
@@ -484,7 +484,7 @@ fn keys_may_live_in_a_folder_of_their_own_and_only_one_store_uses_it() {
         Sealed::open(
             &place.folder.path().join(dir),
             Some(&keys),
-            b"",
+            &Realm::default(),
             Access::Record,
             &Log::default(),
         )
@@ -512,9 +512,79 @@ fn a_folder_that_cannot_be_used_is_named() {
     let nowhere = Sealed::open(
         &place.folder.path().join("a/b"),
         None,
-        b"",
+        &Realm::default(),
         Access::Record,
         &Log::default(),
     );
     assert!(nowhere.err().unwrap().to_string().contains("a/b"));
+}
+
+#[test]
+fn another_host_is_refused_while_a_month_is_open_and_may_read() {
+    let place = Place::new();
+    store_of_four(&place);
+    let open = |access| {
+        Sealed::open(
+            &place.dir(),
+            None,
+            &Realm::new("example.net", b""),
+            access,
+            &Log::default(),
+        )
+    };
+    let refused = open(Access::Record)
+        .unwrap()
+        .load()
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        refused.starts_with("host: 2026-11 was begun for another host"),
+        "{refused}"
+    );
+    assert_eq!(
+        lines(&mut open(Access::Read).unwrap())[0],
+        "2026-11 client-IOS 3001"
+    );
+    let mut store = place.open();
+    store.load().unwrap();
+    store.close_before(month("2026-12")).unwrap();
+    drop(store);
+    open(Access::Record).unwrap().load().unwrap();
+}
+
+#[test]
+fn an_open_month_that_cannot_be_read_hides_no_other_from_readers() {
+    for harm in ["2026-11.sealed", "2026-11.key"] {
+        let place = Place::new();
+        let mut store = place.open();
+        let mut maker = Maker::new();
+        visits(&mut store, &mut maker, "2026-10", "a", 1);
+        store.close_before(month("2026-11")).unwrap();
+        visits(&mut store, &mut maker, "2026-11", "a", 3);
+        fs::write(place.file(harm), "damaged").unwrap();
+        let totals = place.reader().totals().unwrap();
+        assert_eq!(
+            shown(&totals),
+            ["2026-10 client-IOS 1", "2026-10 geo-DE-?-? 1"],
+            "{harm}"
+        );
+        assert!(totals[&month("2026-11")].incomplete, "{harm}");
+        assert!(place.reader().load().is_err(), "{harm}");
+    }
+}
+
+#[test]
+fn keys_that_were_set_aside_are_destroyed_with_their_month() {
+    let place = Place::new();
+    store_of_four(&place);
+    let mut store = place.open_with(b"another secret", Access::Record).unwrap();
+    assert!(place.names().contains(&"2026-11.key.damaged-1".to_owned()));
+    store.close_before(month("2026-12")).unwrap();
+    let left: Vec<String> = place
+        .names()
+        .into_iter()
+        .filter(|name| name.contains(".key"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -32,7 +32,7 @@ fn crash_after(store: &mut Prosody, maker: &Maker, visits: &[Visit], steps: &[St
     let mut changes = Changes::new();
     for visit in visits {
         let stem = names::stem(visit.user.as_ref().unwrap().as_user());
-        changes.insert(stem, Some(visit.month));
+        changes.insert(stem, visit.month);
         for key in visit.keys() {
             sheet
                 .add(visit.month, &maker.keys.key(key).unwrap(), 1)

@@ -1,0 +1,146 @@
+"""Stores that cannot be opened, read or written: an error that names the file
+and nobody, and nothing is lost."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from conftest import ROOT, run
+
+STORES = pytest.mark.parametrize("kind", ["sealed", "prosody"])
+STORAGE = -5
+
+
+@pytest.fixture
+def attempt(build, library_env):
+    program = build(ROOT / "tests/c/tools/attempt.c")
+
+    def attempt(url, runner=(), logged=""):
+        done = run([*runner, program, url], env=library_env)
+        assert "canary" not in done.stdout + done.stderr
+        assert logged in done.stderr
+        status, _, message = done.stdout.rstrip("\n").partition(" ")
+        return int(status), message
+
+    return attempt
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@STORES
+def test_full_disk(kind, build, library_env, tmp_path):
+    """Writes fail as on a full disk, on any system."""
+    (tmp_path / "store").mkdir()
+    fault = build(
+        ROOT / "tests/c/tools/fault.c", "fault.so", flags=["-shared", "-fPIC"], libraries=["-ldl"]
+    )
+    program = build(ROOT / "tests/c/tools/full_disk.c")
+    env = {**library_env, "LD_PRELOAD": str(fault), "FULL_WHILE": str(tmp_path / "ballast")}
+    assert str(tmp_path) in run([program, kind, tmp_path], env=env).stdout
+
+
+def small_disk(folder):
+    """The command that runs another one with a file system of 16 MiB mounted on
+    `folder`, for itself alone, or None where the system forbids that."""
+    script = 'mount -t tmpfs -o size=16m none "$0" && mkdir "$0/store" && exec "$@"'
+    for unshare in [["unshare", "-m"], ["unshare", "-rm"]]:
+        command = [*unshare, "sh", "-c", script, str(folder)]
+        if subprocess.run([*command, "true"], capture_output=True).returncode == 0:
+            return command
+    return None
+
+
+@STORES
+def test_full_disk_for_real(kind, build, library_env, tmp_path):
+    command = small_disk(tmp_path)
+    if command is None:
+        pytest.skip("this system forbids mounting; test_full_disk stands in")
+    program = build(ROOT / "tests/c/tools/full_disk.c")
+    assert str(tmp_path) in run([*command, program, kind, tmp_path], env=library_env).stdout
+
+
+@STORES
+def test_folder_that_may_not_be_written(kind, attempt, folder):
+    # Root may write anywhere, unless the right to do so is taken away.
+    runner = ["setpriv", "--bounding-set", "-dac_override"] if os.geteuid() == 0 else []
+    store = folder / "store"
+    store.mkdir()
+    assert attempt(f"{kind}:{store}", runner) == (0, "")
+    before = contents(store)
+    inside = [path for path in store.rglob("*") if path.is_dir()] + [store]
+    for path in inside:
+        path.chmod(0o555)
+    try:
+        for path in store.rglob("*"):
+            if path.is_file():
+                path.chmod(0o444)
+        status, message = attempt(f"{kind}:{store}", runner)
+        assert status == STORAGE and str(store) in message and "Permission denied" in message
+        assert contents(store) == before
+    finally:
+        for path in inside:
+            path.chmod(0o755)
+
+
+@STORES
+def test_path_through_a_file(kind, attempt, tmp_path):
+    (tmp_path / "file").write_text("kept")
+    for name in ["file", "file/store"]:
+        status, message = attempt(f"{kind}:{tmp_path}/{name}")
+        assert status == STORAGE and str(tmp_path / "file") in message
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_missing_folder(attempt, tmp_path):
+    """The sealed store makes its folder; Prosody's is Prosody's to make."""
+    assert attempt(f"sealed:{tmp_path}/new") == (0, "")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    status, message = attempt(f"prosody:{tmp_path}/missing")
+    assert status == STORAGE and "missing" in message
+    assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.parametrize("text", ["", "return {", "return { [", "\0" * 100, "os.exit(0)", "return 7"])
+def test_damaged_totals_of_prosody_are_kept(text, attempt, tmp_path):
+    totals = tmp_path / "monthly%2dvisitors.dat"
+    totals.write_text(text)
+    status, message = attempt(f"prosody:{tmp_path}")
+    assert status == STORAGE and totals.name in message
+    assert totals.read_text() == text
+
+
+def test_damaged_month_of_the_sealed_store_is_set_aside(attempt, tmp_path):
+    store = tmp_path / "store"
+    assert attempt(f"sealed:{store}") == (0, "")
+    damaged = [path for path in store.iterdir() if path.suffix in (".sealed", ".fresh")]
+    assert damaged
+    kept = {}
+    for path in damaged:
+        bytes_ = bytearray(path.read_bytes())
+        bytes_[len(bytes_) // 2] ^= 1
+        path.write_bytes(bytes_)
+        kept[path.name] = bytes(bytes_)
+    assert attempt(f"sealed:{store}", logged=damaged[0].name) == (0, "")
+    for bytes_ in kept.values():
+        assert bytes_ in contents(store).values(), "a damaged file is not kept"
+
+
+def test_damaged_closed_month_of_the_sealed_store(attempt, build, library_env, tmp_path):
+    """It is said to be incomplete, and kept; the other months are not affected."""
+    store = tmp_path / "store"
+    assert attempt(f"sealed:{store}") == (0, "")
+    month = store / "2020-01.json"
+    month.write_text('{"month": ')
+    assert attempt(f"sealed:{store}", logged=month.name) == (0, "")
+    assert month.read_text() == '{"month": '
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f"store = 'sealed:{store}'\n")
+    report = build(ROOT / "c-examples/report.c", "example-report")
+    assert "geo-?-?-? 1\n" in run([report, settings], env=library_env).stdout
+    text = run([report, settings, "json"], env=library_env).stdout
+    shown = {month["month"]: month for month in json.loads(text)["months"]}
+    assert shown["2020-01"]["incomplete"] is True
