@@ -112,7 +112,7 @@ uninstall-ejabberd: ## removes what install-ejabberd installed, with the same va
 	rm -rf '$(EJABBERD_INSTALLED)'
 
 bench-ejabberd: ejabberd ## what recording costs the other clients of ejabberd while the disk is slow
-	python3 tests/ejabberd/bench.py
+	python3 tests/ejabberd/bench.py '$(EJABBERD_BUILT)' '$(BUILT)/libmonthly_visitors.so'
 
 clean: ## removes all that was built
 	$(CARGO) clean

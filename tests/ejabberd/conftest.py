@@ -2,7 +2,6 @@
 
 import csv
 import ipaddress
-import os
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -12,10 +11,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ejabberd_server import Server  # noqa: E402
+from ejabberd_server import ROOT, TARGET, Server, make  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 CLIENTS = [
     {"pattern": "^Conversations%.", "category": "ANDROID"},
     {"pattern": "^[Gg]ajim", "category": "DESKTOP"},
@@ -41,11 +38,6 @@ def ejabberd_plugin(tmp_path_factory):
     target = tmp_path_factory.mktemp("plugin")
     make("ejabberd", f"TARGET={target}", f"BUILT={TARGET / 'release'}")
     return target / "ejabberd/mod_monthly_visitors"
-
-
-def make(*arguments, **options):
-    done = subprocess.run(["make", "-C", ROOT, *arguments], capture_output=True, text=True, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")

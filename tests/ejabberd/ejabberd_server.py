@@ -1,21 +1,25 @@
 """An ejabberd of its own for each test: own folder, free ports of the loopback, ended by its process number."""
 
 import base64
-import copy
 import http.client
 import json
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
-from ejabberd_clients import PATIENCE, Bosh, Refused, Tcp, WebSocket
+from ejabberd_clients import PATIENCE, Bosh, Tcp, WebSocket
 
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 DEBIAN = "/usr/lib/x86_64-linux-gnu"
+
+
+def make(*arguments, **options):
+    done = subprocess.run(["make", "-C", ROOT, *arguments], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def free_ports(number):

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from conftest import ROOT
+from ejabberd_server import ROOT
 
 # Runs what a test gives, with C as an open counter that keeps nothing.
 PROLOGUE = """

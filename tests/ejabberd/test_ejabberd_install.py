@@ -5,8 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT, TARGET, make
-from ejabberd_server import wait_for
+from ejabberd_server import ROOT, TARGET, make, wait_for
 
 SOURCES = ROOT / "plugins/ejabberd"
 

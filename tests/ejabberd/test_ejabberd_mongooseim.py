@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from ejabberd_server import ROOT
 
 STUB = Path(__file__).parent / "mongooseim"
 PROLOGUE = """

@@ -151,10 +151,9 @@ mod_doc() ->
       opts =>
           [{store,
             #{value => <<"URL">>,
-              desc => <<"Where counts are kept: 'sealed:DIRECTORY', "
-                        "'postgres://...' or 'redis://...'. The default is a "
-                        "sealed store for each host in ejabberd's spool, "
-                        "'monthly_visitors/HOST'.">>}},
+              desc => <<"Where counts are kept. The default is a sealed store "
+                        "for each host in ejabberd's spool: "
+                        "'sealed:SPOOL/monthly_visitors/HOST'.">>}},
            {geoip,
             #{value => <<"PATH">>,
               desc => <<"A database of places, such as GeoLite2-City.mmdb. "
