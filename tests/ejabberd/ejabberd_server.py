@@ -146,18 +146,18 @@ class Server:
         except OSError:
             return False
 
-    def stop(self):
+    def stop(self, patience=90):
         """A clean stop."""
-        self.end(signal.SIGTERM)
+        self.end(signal.SIGTERM, patience)
 
     def kill(self):
         self.end(signal.SIGKILL)
 
-    def end(self, number):
+    def end(self, number, patience=90):
         if self.process and self.process.poll() is None:
             self.process.send_signal(number)
             try:
-                self.process.wait(90)
+                self.process.wait(patience)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

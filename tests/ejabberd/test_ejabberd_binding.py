@@ -148,6 +148,20 @@ ok = N:open(D, B, self()),
 ok""")
 
 
+def test_options_are_the_settings_of_the_library_and_each_is_documented(erl):
+    erl("""
+true = code:add_pathsa(filelib:wildcard("/usr/lib/*/ejabberd-*/ebin")) == ok,
+{error, {config, Text}} = N:open(C, [{<<"no such setting">>, <<>>}], self()),
+[_, Known] = string:split(Text, "known are "),
+Settings = [binary_to_atom(Key) || Key <- string:lexemes(Known, ", ")],
+Options = [Option || {Option, _} <- mod_monthly_visitors:mod_options(<<"example.net">>)],
+Documented = [Option || {Option, _} <- maps:get(opts, mod_monthly_visitors:mod_doc())],
+Same = lists:sort(Options),
+Same = lists:sort(Documented),
+Same = lists:sort([clients | Settings -- [host, read_only]]),
+ok""")
+
+
 def test_only_memory_is_touched_on_normal_schedulers():
     """A function that is not on this list runs on a dirty scheduler."""
     source = (ROOT / "plugins/ejabberd/c_src/monthly_visitors_nif.c").read_text()

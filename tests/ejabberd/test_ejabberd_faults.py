@@ -1,5 +1,6 @@
 """Whatever is broken, users log in, the node lives, and one line of the log says what is wrong."""
 
+import os
 import subprocess
 
 import pytest
@@ -87,6 +88,19 @@ def test_each_bad_option_is_one_line(ejabberd):
         assert "Not counting visitors of" in line and expected in line, line
         assert len(line) < 4000
     assert server.process.poll() is None
+
+
+def test_a_store_that_does_not_answer_delays_nobody(ejabberd):
+    """Opening a pipe waits for whoever writes into it, here for ever."""
+    server = ejabberd()
+    pipe = server.folder / "places.mmdb"
+    os.mkfifo(pipe)
+    server.set_options({"geoip": str(pipe)})
+    server.start()
+    lives(server)
+    assert "ounting visitors" not in server.log()
+    # Nor the end of the node, which would wait for a store that is open.
+    server.stop(patience=40)
 
 
 def test_a_fixed_option_is_taken_at_reload_and_a_bad_one_refused(ejabberd, month):

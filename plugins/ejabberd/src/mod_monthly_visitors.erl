@@ -89,7 +89,10 @@ start_host(Host, Opts) ->
     end.
 
 stop(Host) ->
-    _ = supervisor:terminate_child(ejabberd_gen_mod_sup, proc(Host)),
+    case persistent_term:get(?COUNTER(Host), none) of
+        none -> end_process(proc(Host));
+        _ -> supervisor:terminate_child(ejabberd_gen_mod_sup, proc(Host))
+    end,
     %% If the process was no more.
     close(Host),
     case gen_mod:is_loaded_elsewhere(Host, ?MODULE) of
@@ -99,6 +102,18 @@ stop(Host) ->
         true ->
             ok
     end.
+
+%% A process that does not count has nothing to save. It may be waiting for a
+%% store that does not answer.
+end_process(Proc) ->
+    try gen_server:stop(Proc, normal, 1000)
+    catch
+        exit:timeout -> kill(whereis(Proc));
+        exit:_ -> ok
+    end.
+
+kill(undefined) -> true;
+kill(Pid) -> exit(Pid, kill).
 
 reload(Host, NewOpts, _OldOpts) ->
     gen_server:cast(proc(Host), {reload, fun() -> NewOpts end}).
