@@ -40,8 +40,8 @@ def erl(tmp_path, ejabberd_plugin, ejabberd_library, ejabberd_places):
     )
 
     def erl(code):
-        (tmp_path / "code").write_text(f'Settings = "{settings}", Store = <<"sealed:{tmp_path}/store">>,' + PROLOGUE + code + ".\n")
-        run = f'case catch file:eval("{tmp_path}/code") of ok -> halt(0); Other -> io:format("~p~n", [Other]), halt(1) end.'
+        (tmp_path / "code").write_text(f'Settings = "{settings}", Store = <<"sealed:{tmp_path}/store">>,' + PROLOGUE + code + ",\ndone.\n")
+        run = f'case catch file:script("{tmp_path}/code") of {{ok, done}} -> halt(0); Other -> io:format("~p~n", [Other]), halt(1) end.'
         done = subprocess.run(
             ["erl", "-noinput", "-pa", ejabberd_plugin / "ebin", "-pa", beams, "-eval", run],
             env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LD_LIBRARY_PATH": str(ejabberd_library)},
@@ -63,8 +63,7 @@ made_up = Register(made_up, <<"Juliet">>, <<"gajim">>, #{ip => Ip, conn => c2s, 
 ok = Register(ok, <<"romeo">>, <<"gajim">>, #{ip => {{0, 0, 0, 0, 0, 65535, 49152, 513}, 1}}),
 ok = Register(ok, <<"nobody">>, <<"gajim">>, #{ip => Ip, auth_module => anonymous}),
 ok = M:stop(T),
-[{<<"client-DESKTOP">>, 2}, {<<"geo-DE-HE-2925533">>, 2}] = Rows(),
-ok""")
+[{<<"client-DESKTOP">>, 2}, {<<"geo-DE-HE-2925533">>, 2}] = Rows()""")
 
 
 def test_handlers_raise_nothing_and_print_nothing(erl):
@@ -75,8 +74,7 @@ ok = M:start(T, #{settings => Settings}),
 [acc = gen_hook:run(Hooks, Hook, acc, Params) || Params <- Odd, Hook <- [sm_register_connection, remove_user]],
 [{ok, acc} = M:Hook(acc, Params, Extra) || Params <- Odd, Extra <- [#{}, #{host_type => <<"other">>}], Hook <- [sm_register_connection, remove_user]],
 ok = M:stop(T),
-ok = M:stop(T),
-ok""")
+ok = M:stop(T)""")
     assert "canary" not in output
 
 
@@ -93,15 +91,15 @@ Again = fun Again(0) -> never;
                     _ -> timer:sleep(20), Again(Times - 1)
                 end
         end,
-ok = Again(500),
-M:stop(T)""")
+ok = ok = Again(500),
+ok = M:stop(T)""")
 
 
 def test_what_is_wrong_is_logged_and_the_server_starts(erl):
     output = erl("""
 ok = M:start(T, #{settings => "/nowhere/settings.toml"}),
 ok = Register(ok, <<"juliet">>, <<"gajim">>, #{}),
-M:stop(T)""")
+ok = M:stop(T)""")
     assert "/nowhere/settings.toml" in output
 
 
@@ -109,5 +107,4 @@ def test_its_options_and_hooks_are_those_of_mongooseim(erl):
     erl("""
 {section, #{<<"settings">> := {option, string, non_empty}}, [<<"settings">>]} = M:config_spec(),
 [dynamic_domains] = M:supported_features(),
-[{remove_user, T, _, #{}, _}, {sm_register_connection, T, _, #{}, _}] = lists:sort(Hooks),
-ok""")
+[{remove_user, T, _, #{}, _}, {sm_register_connection, T, _, #{}, _}] = lists:sort(Hooks)""")
