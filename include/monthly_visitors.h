@@ -371,7 +371,8 @@ mv_status mv_record(const struct mv_counter *counter,
  * Makes a report of the months from `first` to `last`, both included and
  * written "2026-11"; NULL means no bound. Visits that are not yet in the store
  * are counted too: the report waits up to ten seconds for the store to take
- * them. On success `*report` is to be given to `mv_report_free`. Fails with
+ * them. On success `*report` is to be given to `mv_report_free`; on failure it
+ * is NULL. Fails with
  * `MV_ERR_ARGUMENT`, also when `first` is later than `last`, with
  * `MV_ERR_CLOSED` or with `MV_ERR_STORAGE`.
  */

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
-use parking_lot::Mutex;
 
 use crate::geo::GeoTable;
 use crate::recorder::{Recorder, Settings};
+use crate::sync::Mutex;
 use crate::{Config, Error, Health, Login, Lookup, Month, Totals, User, fork};
 
 /// How long `close` and `forget` wait for pending visits.

@@ -22,6 +22,7 @@ mod month;
 mod place;
 mod recorder;
 pub mod store;
+mod sync;
 mod tally;
 mod totals;
 mod user;

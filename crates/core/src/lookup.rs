@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
-use parking_lot::Mutex;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::client::Classifier;
 use crate::geo::{AsnTable, GeoTable, Stamp};
@@ -17,7 +16,7 @@ pub struct Lookup {
     geo: ArcSwapOption<GeoTable>,
     asn: ArcSwapOption<AsnTable>,
     /// The files that were read, or could not be.
-    tried: Mutex<DatabaseFiles>,
+    tried: ArcSwap<DatabaseFiles>,
     geo_path: Option<PathBuf>,
     asn_path: Option<PathBuf>,
     classifier: Classifier,
@@ -45,7 +44,7 @@ impl Lookup {
         let lookup = Self {
             geo: ArcSwapOption::empty(),
             asn: ArcSwapOption::empty(),
-            tried: Mutex::new(DatabaseFiles([None; 2])),
+            tried: ArcSwap::from_pointee(DatabaseFiles([None; 2])),
             geo_path: config.geoip.clone(),
             asn_path: config.asn.clone(),
             classifier: Classifier::new(config.pattern_syntax, &config.clients)?,
@@ -63,7 +62,7 @@ impl Lookup {
     /// One of them cannot be used; the old ones stay, both.
     pub fn reload(&self) -> Result<(), Error> {
         // Before they are read: one that is replaced meanwhile is read again.
-        *self.tried.lock() = self.files();
+        self.tried.store(Arc::new(self.files()));
         let geo = self
             .geo_path
             .as_deref()
@@ -83,7 +82,7 @@ impl Lookup {
     /// tried to be.
     #[must_use]
     pub fn is_outdated(&self) -> bool {
-        *self.tried.lock() != self.files()
+        **self.tried.load() != self.files()
     }
 
     fn files(&self) -> DatabaseFiles {

@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex};
 
 use self::intake::Intake;
 use crate::calendar::Calendar;
 use crate::store::{self, Character, MonthState, OpenMonth, Store, Visit};
+use crate::sync::{Condvar, Mutex};
 use crate::tally::Tally;
 use crate::{Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthKey, Realm, fork};
 
@@ -82,8 +82,8 @@ impl Recorder {
             calendar: ArcSwap::from_pointee(calendar),
             keys: KeyTable::default(),
             intake: Mutex::default(),
-            wake: Condvar::new(),
-            tried: Condvar::new(),
+            wake: Condvar::default(),
+            tried: Condvar::default(),
             store: Mutex::new(Some(store)),
             broken: AtomicBool::new(false),
         }))
@@ -109,8 +109,8 @@ impl Recorder {
             )),
             keys: KeyTable::default(),
             intake: Mutex::default(),
-            wake: Condvar::new(),
-            tried: Condvar::new(),
+            wake: Condvar::default(),
+            tried: Condvar::default(),
             store: Mutex::new(None),
             broken: AtomicBool::new(false),
         })
@@ -254,7 +254,7 @@ impl Recorder {
     /// Waits until everything that was recorded before is in the store.
     pub(crate) fn flush(self: &Arc<Self>, timeout: Duration) -> Result<(), Error> {
         self.check()?;
-        let deadline = Instant::now().checked_add(timeout);
+        let deadline = Instant::now() + timeout;
         let mut intake = self.intake.lock();
         if !intake.has_work() && intake.taken.is_empty() {
             return Ok(());
@@ -265,15 +265,10 @@ impl Recorder {
         self.wake.notify_one();
         while intake.tried < ticket {
             self.check()?;
-            match deadline {
-                Some(deadline) => {
-                    let waited = self.tried.wait_until(&mut intake, deadline);
-                    if waited.timed_out() && intake.tried < ticket {
-                        return Err(Error::Timeout);
-                    }
-                }
-                None => self.tried.wait(&mut intake),
+            if Instant::now() >= deadline {
+                return Err(Error::Timeout);
             }
+            intake = self.tried.wait_until(intake, deadline);
         }
         intake.outcome.clone().map_or(Ok(()), Err)
     }

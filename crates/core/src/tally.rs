@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
-use parking_lot::RwLock;
 
 use crate::store::MonthState;
+use crate::sync::RwLock;
 use crate::{Marker, Marking, Month, MonthKey, Realm, User};
 
 /// Enough that two threads seldom meet in one.

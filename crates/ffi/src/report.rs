@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use monthly_visitors::geo::GeoTable;
 use monthly_visitors::{Month, Totals};
 use monthly_visitors_report::{Names, Options, Report, Style};
-use parking_lot::Mutex;
 
 use crate::counter::{mv_counter, with};
 use crate::guard;
@@ -51,7 +50,8 @@ pub struct mv_row {
 /// Makes a report of the months from `first` to `last`, both included and
 /// written "2026-11"; NULL means no bound. Visits that are not yet in the store
 /// are counted too: the report waits up to ten seconds for the store to take
-/// them. On success `*report` is to be given to `mv_report_free`. Fails with
+/// them. On success `*report` is to be given to `mv_report_free`; on failure it
+/// is NULL. Fails with
 /// `MV_ERR_ARGUMENT`, also when `first` is later than `last`, with
 /// `MV_ERR_CLOSED` or with `MV_ERR_STORAGE`.
 #[unsafe(no_mangle)]
@@ -62,6 +62,10 @@ pub unsafe extern "C" fn mv_report_new(
     report: *mut *const mv_report,
     error: *mut mv_error,
 ) -> mv_status {
+    // SAFETY: NULL or writable by contract.
+    if let Some(report) = unsafe { report.as_mut() } {
+        *report = ptr::null();
+    }
     // SAFETY: same contract.
     unsafe {
         with(counter, error, |counter| {
@@ -138,7 +142,7 @@ impl mv_report {
 impl mv_report {
     /// The text in a format, made when it is first asked for.
     fn text(&self, format: &str) -> Result<*const c_char, Failure> {
-        let mut texts = self.texts.lock();
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(text) = texts.get(format) {
             return Ok(text.as_ptr());
         }

@@ -6,9 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use crate::Error;
+use crate::sync::Mutex;
 
 /// What tells a replaced file from the one before: inode, size, and the times
 /// of its last change in seconds and nanoseconds.

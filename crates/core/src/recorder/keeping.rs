@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{MappedMutexGuard, MutexGuard};
-
 use super::{Recorder, tally};
 use crate::calendar::Calendar;
 use crate::store::{self, MonthState, Store, Visit};
@@ -16,8 +14,12 @@ use crate::{Error, Health, Month, Totals, User, now};
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Recorder {
-    /// The store, opened first in the child of a fork.
-    pub(crate) fn store(&self) -> Result<MappedMutexGuard<'_, Box<dyn Store>>, Error> {
+    /// Does something with the store, which is opened first in the child of a
+    /// fork.
+    pub(crate) fn with_store<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Store) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut store = self.store.lock();
         if store.is_none() {
             if self.intake.lock().stop {
@@ -25,7 +27,8 @@ impl Recorder {
             }
             *store = Some(self.reopen()?);
         }
-        MutexGuard::try_map(store, Option::as_mut).map_err(|_| Error::Internal)
+        let store = store.as_mut().ok_or(Error::Internal)?;
+        work(&mut **store)
     }
 
     /// Opens the store in the child of a fork, and takes over what was recorded
@@ -98,42 +101,44 @@ impl Recorder {
             let _ = self.flush(REPORT_PATIENCE);
         }
         // With the store's lock held, no visit moves from here to there.
-        let mut store = self.store()?;
-        let mut totals = store.totals()?;
-        let intake = self.intake.lock();
-        for visit in intake.taken.iter().chain(&intake.pending) {
-            let month = totals.entry(visit.month).or_default();
-            // A new month of a store whose months close.
-            month.open |= self.character.closes_months;
-            for key in visit.keys().filter_map(|id| self.keys.key(id)) {
-                *month.counts.entry(key).or_default() += 1;
+        self.with_store(|store| {
+            let mut totals = store.totals()?;
+            let intake = self.intake.lock();
+            for visit in intake.taken.iter().chain(&intake.pending) {
+                let month = totals.entry(visit.month).or_default();
+                // A new month of a store whose months close.
+                month.open |= self.character.closes_months;
+                for key in visit.keys().filter_map(|id| self.keys.key(id)) {
+                    *month.counts.entry(key).or_default() += 1;
+                }
             }
-        }
-        Ok(totals)
+            Ok(totals)
+        })
     }
 
     pub(crate) fn purge(&self, before: Month) -> Result<Vec<Month>, Error> {
         self.check()?;
         self.check_recording()?;
-        self.store()?.purge(before)
+        self.with_store(|store| store.purge(before))
     }
 
     pub(crate) fn forget(self: &Arc<Self>, user: User<'_>, timeout: Duration) -> Result<(), Error> {
         self.check_recording()?;
         // Otherwise the writer would mark the user again.
         self.flush(timeout)?;
-        let mut store = self.store()?;
-        let calendar = self.calendar.load_full();
-        let tallies = calendar.tallies();
-        let markers: Vec<_> = tallies
-            .iter()
-            .map(|tally| (tally.month, tally.marker(user)))
-            .collect();
-        store.forget(user, &markers)?;
-        for (tally, (_, marker)) in tallies.iter().zip(markers) {
-            tally.remove(marker);
-        }
-        Ok(())
+        self.with_store(|store| {
+            let calendar = self.calendar.load_full();
+            let tallies = calendar.tallies();
+            let markers: Vec<_> = tallies
+                .iter()
+                .map(|tally| (tally.month, tally.marker(user)))
+                .collect();
+            store.forget(user, &markers)?;
+            for (tally, (_, marker)) in tallies.iter().zip(markers) {
+                tally.remove(marker);
+            }
+            Ok(())
+        })
     }
 
     /// The same as [`Recorder::retain`] for a counter that may write.
@@ -153,7 +158,7 @@ impl Recorder {
         if months == 0 {
             return;
         }
-        let purged = self.store().and_then(|mut store| {
+        let purged = self.with_store(|store| {
             let newest = store.totals()?.keys().next_back().copied();
             let today = Month::of(now())?;
             let newest = newest.map_or(today, |newest| newest.min(today));

@@ -79,7 +79,7 @@ impl<'a> Writer<'a> {
             self.sleep();
             // Before anything is taken: in the child of a fork, opening the
             // store may change what is pending.
-            let opened = self.recorder.store().map(drop);
+            let opened = self.recorder.with_store(|_| Ok(()));
             let work = self.take();
             match opened.and_then(|()| self.write(&work)) {
                 Ok(()) => self.done(&work),
@@ -103,7 +103,7 @@ impl<'a> Writer<'a> {
             if intake.is_urgent() || until <= Instant::now() {
                 return;
             }
-            self.recorder.wake.wait_until(&mut intake, until);
+            intake = self.recorder.wake.wait_until(intake, until);
         }
     }
 
@@ -129,26 +129,27 @@ impl<'a> Writer<'a> {
     /// goes: a report must see each visit once.
     fn write(&self, work: &Work) -> Result<(), Error> {
         let recorder = self.recorder;
-        let mut store = recorder.store()?;
-        if !work.visits.is_empty() {
-            store.commit(&Batch {
-                visits: &work.visits,
-                keys: &recorder.keys,
-                months: &recorder.month_states(&work.visits),
-            })?;
-        }
-        if let Some(month) = work.close_before {
-            store.close_before(month)?;
-        }
-        let mut intake = recorder.intake.lock();
-        intake.taken = Arc::default();
-        if let Some(month) = work.close_before {
-            intake.closing.retain(|tally| tally.month >= month);
-            if intake.close_before == work.close_before {
-                intake.close_before = None;
+        recorder.with_store(|store| {
+            if !work.visits.is_empty() {
+                store.commit(&Batch {
+                    visits: &work.visits,
+                    keys: &recorder.keys,
+                    months: &recorder.month_states(&work.visits),
+                })?;
             }
-        }
-        Ok(())
+            if let Some(month) = work.close_before {
+                store.close_before(month)?;
+            }
+            let mut intake = recorder.intake.lock();
+            intake.taken = Arc::default();
+            if let Some(month) = work.close_before {
+                intake.closing.retain(|tally| tally.month >= month);
+                if intake.close_before == work.close_before {
+                    intake.close_before = None;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Tells those who wait, and looks after what comes with a closed month.

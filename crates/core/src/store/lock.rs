@@ -12,9 +12,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use parking_lot::Mutex;
 
 use crate::Error;
+use crate::sync::Mutex;
 
 /// Device and inode of a lock file: the same however its path is written.
 type FileId = (u64, u64);
