@@ -99,7 +99,7 @@ $(BUILT)/libmonthly_visitors.so:
 
 ejabberd: $(BUILT)/libmonthly_visitors.so ## the plugin for ejabberd (ejabberdincludedir=)
 	@mkdir -p '$(EJABBERD_BUILT)/ebin'
-	$(MAKE) -C plugins/ejabberd/c_src PRIV='$(EJABBERD_BUILT)/priv' MV_CFLAGS='-I$(CURDIR)/include' \
+	$(MAKE) -C plugins/ejabberd/c_src PRIV='$(EJABBERD_BUILT)/priv' WARNINGS='-Wall -Wextra -Werror' MV_CFLAGS='-I$(CURDIR)/include' \
 	  MV_LIBS='-L$(abspath $(BUILT)) -lmonthly_visitors' MV_LIBDIR='$(filter-out /usr/lib /usr/lib/% /lib /lib/%,$(libdir))'
 	$(ERLC) -Wall -Werror +debug_info -I '$(ejabberdincludedir)' -pa '$(ejabberdincludedir)/../ebin' -o '$(EJABBERD_BUILT)/ebin' plugins/ejabberd/src/*.erl
 

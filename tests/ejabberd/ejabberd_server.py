@@ -14,7 +14,8 @@ from ejabberd_clients import PATIENCE, Bosh, Tcp, WebSocket
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-DEBIAN = "/usr/lib/x86_64-linux-gnu"
+# The folder of Debian's ejabberd, whatever the machine.
+DEBIAN = str(next(iter(sorted(Path("/usr/lib").glob("*/ejabberd-*/ebin"))), Path("/usr/lib/x/ejabberd/ebin")).parents[1])
 
 
 def make(*arguments, **options):

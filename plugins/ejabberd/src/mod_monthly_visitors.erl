@@ -17,10 +17,8 @@
          mod_doc/0]).
 %% Hooks
 -export([sm_register_connection/3, remove_user/2]).
-%% Commands
--export([report/2, purge/2, forget/2, flush/1, health/1, get_commands_spec/0]).
-%% For mod_monthly_visitors_sweep
--export([record/2, clock/0, sweep_failed/0]).
+%% For mod_monthly_visitors_sweep and mod_monthly_visitors_commands
+-export([counter/1, record/2, forget_user/2, clock/0, sweep_failed/0]).
 %% For ejabberdctl module_uninstall
 -export([pre_uninstall/0]).
 %% gen_server
@@ -28,7 +26,6 @@
          handle_info/2, terminate/2]).
 
 -include("logger.hrl").
--include("ejabberd_commands.hrl").
 
 %% How long the store of a host may take to close or to forget, in ms: a bit
 %% more than the library waits for it.
@@ -70,7 +67,7 @@ start(Host, Opts) ->
 start_host(Host, Opts) ->
     set_clock(),
     case gen_mod:is_loaded_elsewhere(Host, ?MODULE) of
-        false -> ejabberd_commands:register_commands(get_commands_spec());
+        false -> mod_monthly_visitors_commands:register();
         true -> ok
     end,
     mod_monthly_visitors_sweep:start(),
@@ -89,7 +86,7 @@ start_host(Host, Opts) ->
     end.
 
 stop(Host) ->
-    case persistent_term:get(?COUNTER(Host), none) of
+    case counter(Host) of
         none -> end_process(proc(Host));
         _ -> supervisor:terminate_child(ejabberd_gen_mod_sup, proc(Host))
     end,
@@ -97,7 +94,7 @@ stop(Host) ->
     close(Host),
     case gen_mod:is_loaded_elsewhere(Host, ?MODULE) of
         false ->
-            ejabberd_commands:unregister_commands(get_commands_spec()),
+            mod_monthly_visitors_commands:unregister(),
             mod_monthly_visitors_sweep:stop();
         true ->
             ok
@@ -222,6 +219,11 @@ mod_doc() ->
 %%% Hooks
 %%%===================================================================
 
+%% The counter of a host, if it counts.
+-spec counter(binary()) -> monthly_visitors_nif:counter() | none.
+counter(Host) ->
+    persistent_term:get(?COUNTER(Host), none).
+
 %% Runs in the client's process, at login and when a stream is resumed.
 sm_register_connection(_SID, JID, Info) ->
     try
@@ -233,7 +235,7 @@ sm_register_connection(_SID, JID, Info) ->
 %% Counts a session, if its host has the module. Touches memory only.
 -spec record({binary(), binary(), binary()}, list()) -> ok.
 record({User, Host, Resource}, Info) when User /= <<>> ->
-    case persistent_term:get(?COUNTER(Host), none) of
+    case counter(Host) of
         none ->
             ok;
         Counter ->
@@ -265,135 +267,13 @@ remove_user(User, Server) ->
 %% processes did, a slow store would hold all dirty schedulers, and with them
 %% the files of the whole node. The name is in a function because a crash
 %% prints messages, but not what functions know.
+-spec forget_user(binary(), binary()) -> ok | {error, binary()}.
 forget_user(Host, LUser) ->
     try gen_server:call(proc(Host), {forget, fun() -> LUser end}, ?PATIENCE)
     catch
         exit:{timeout, _} -> {error, <<"the store takes too long">>};
         exit:_ -> {error, <<"visitors of this host are not counted">>}
     end.
-
-%%%===================================================================
-%%% Commands
-%%%===================================================================
-
-get_commands_spec() ->
-    [#ejabberd_commands{
-        name = monthly_visitors_report,
-        tags = [statistics],
-        desc = "Show how many users a host had in a month",
-        longdesc = "The number of users from each place (geo-), with each "
-                   "client (client-) and in each network (asn-).",
-        module = ?MODULE, function = report,
-        args = [{host, binary}, {month, binary}],
-        args_desc = ["Name of the host", "Month, such as 2026-11"],
-        args_example = [<<"example.net">>, <<"2026-11">>],
-        result = {keys, {list, {key, {tuple, [{name, string}, {value, integer}]}}}},
-        result_desc = "What is counted, and the number of users",
-        result_example = [{"client-ANDROID", 2}, {"geo-DE-HE-2925533", 2}]},
-     #ejabberd_commands{
-        name = monthly_visitors_purge,
-        tags = [statistics, purge],
-        desc = "Delete the counts of the months before a month",
-        longdesc = "Months that are still open stay.",
-        module = ?MODULE, function = purge,
-        args = [{host, binary}, {before, binary}],
-        args_desc = ["Name of the host", "First month to keep, such as 2026-01"],
-        args_example = [<<"example.net">>, <<"2026-01">>],
-        result = {res, restuple},
-        result_example = {ok, "done"}},
-     #ejabberd_commands{
-        name = monthly_visitors_forget,
-        tags = [statistics],
-        desc = "Delete what is kept of a user in the present month",
-        longdesc = "The counts stay; the user counts again at the next login. "
-                   "The answer is the same for every name. Deleting an account "
-                   "does this by itself.",
-        module = ?MODULE, function = forget,
-        args = [{user, binary}, {host, binary}],
-        args_desc = ["Name of the user, without the host", "Name of the host"],
-        args_example = [<<"juliet">>, <<"example.net">>],
-        result = {res, restuple},
-        result_example = {ok, "done"}},
-     #ejabberd_commands{
-        name = monthly_visitors_flush,
-        tags = [statistics],
-        desc = "Wait until all counted visits of a host are in the store",
-        longdesc = "Waits for at most 10 seconds.",
-        module = ?MODULE, function = flush,
-        args = [{host, binary}],
-        args_desc = ["Name of the host"],
-        args_example = [<<"example.net">>],
-        result = {res, restuple},
-        result_example = {ok, "done"}},
-     #ejabberd_commands{
-        name = monthly_visitors_health,
-        tags = [statistics],
-        desc = "Show how the counting of a host is",
-        longdesc = "pending: visits that wait for the store. last_flush: when "
-                   "the store was last written. failing: 1 while it cannot be "
-                   "written. geoip_built, asn_built: when the databases were "
-                   "built. Times are in Unix seconds; 0 is never.",
-        module = ?MODULE, function = health,
-        args = [{host, binary}],
-        args_desc = ["Name of the host"],
-        args_example = [<<"example.net">>],
-        result = {values, {list, {entry, {tuple, [{name, string}, {value, integer}]}}}},
-        result_example = [{"failing", 0}, {"pending", 12}]}].
-
-report(Host, Month) ->
-    command(Host,
-            fun(Counter) ->
-                    case monthly_visitors_nif:report(Counter, Month, Month) of
-                        {ok, Rows} -> [{Key, Count} || {_, Key, Count} <- Rows];
-                        Failure -> Failure
-                    end
-            end).
-
-purge(Host, Before) ->
-    command(Host, fun(Counter) -> monthly_visitors_nif:purge(Counter, Before) end).
-
-forget(User, Host) ->
-    command(Host,
-            fun(_) ->
-                    case jid:nodeprep(User) of
-                        LUser when is_binary(LUser), LUser /= <<>> ->
-                            case forget_user(jid:nameprep(Host), LUser) of
-                                ok -> ok;
-                                {error, Text} -> {error, {storage, Text}}
-                            end;
-                        _ ->
-                            {error, {argument, <<"not the name of a user">>}}
-                    end
-            end).
-
-flush(Host) ->
-    command(Host, fun(Counter) -> monthly_visitors_nif:flush(Counter, 10000) end).
-
-health(Host) ->
-    Names = [<<"pending">>, <<"last_flush">>, <<"failing">>, <<"geoip_built">>, <<"asn_built">>],
-    command(Host,
-            fun(Counter) ->
-                    Answers = [{Name, monthly_visitors_nif:health(Counter, Name)} || Name <- Names],
-                    case [Failure || {_, {error, _} = Failure} <- Answers] of
-                        [] -> [{Name, Value} || {Name, {ok, Value}} <- Answers];
-                        [Failure | _] -> Failure
-                    end
-            end).
-
-%% Errors are in the form that gives ejabberdctl exit status 1 and HTTP status 400.
-command(Host, Do) ->
-    try
-        case persistent_term:get(?COUNTER(jid:nameprep(Host)), none) of
-            none -> {error, "visitors of this host are not counted; the log may say why"};
-            Counter -> answer(Do(Counter))
-        end
-    catch
-        _:_ -> {error, "the command failed"}
-    end.
-
-answer(ok) -> {ok, "done"};
-answer({error, {_, Text}}) -> {error, binary_to_list(Text)};
-answer(Rows) -> Rows.
 
 %%%===================================================================
 %%% The process of a host: opens and closes its counter, writes the log
@@ -412,7 +292,7 @@ handle_continue(open, State) ->
 
 handle_call({forget, Name}, _From, #state{host = Host} = State) ->
     Answer = try
-                 case persistent_term:get(?COUNTER(Host), none) of
+                 case counter(Host) of
                      none -> {error, <<"visitors of this host are not counted">>};
                      Counter -> monthly_visitors_nif:forget(Counter, Name())
                  end
@@ -495,7 +375,7 @@ open_counter(Host, Opts) ->
 
 close(Host) ->
     delete_hooks(Host),
-    case persistent_term:get(?COUNTER(Host), none) of
+    case counter(Host) of
         none ->
             ok;
         Counter ->
@@ -613,4 +493,5 @@ pre_uninstall() ->
                           code:delete(Module),
                           code:purge(Module)
                   end,
-                  [monthly_visitors_nif, monthly_visitors_login, mod_monthly_visitors_sweep]).
+                  [monthly_visitors_nif, monthly_visitors_login, mod_monthly_visitors_sweep,
+                   mod_monthly_visitors_commands]).
