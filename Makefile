@@ -86,7 +86,36 @@ uninstall: ## removes what install installed, with the same variables
 	  '$(DESTDIR)$(datarootdir)/zsh/site-functions/_monthly-visitors' \
 	  '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d/monthly-visitors.fish'
 
+# The plugin for ejabberd. Erlang finds a folder below erllibdir by itself.
+ERL       ?= erl
+ERLC      ?= erlc
+erllibdir ?= $(shell $(ERL) -boot start_clean -noinput -eval 'io:put_chars(code:lib_dir()), halt().' 2>/dev/null)
+ejabberdincludedir ?= $(lastword $(sort $(wildcard /usr/lib/*/ejabberd-*/include /opt/ejabberd-*/lib/ejabberd-*/include)))
+EJABBERD_BUILT     := $(abspath $(TARGET))/ejabberd/mod_monthly_visitors
+EJABBERD_INSTALLED  = $(DESTDIR)$(erllibdir)/mod_monthly_visitors-$(VERSION)
+
+$(BUILT)/libmonthly_visitors.so:
+	$(MAKE) build
+
+ejabberd: $(BUILT)/libmonthly_visitors.so ## the plugin for ejabberd (ejabberdincludedir=)
+	@mkdir -p '$(EJABBERD_BUILT)/ebin'
+	$(MAKE) -C plugins/ejabberd/c_src PRIV='$(EJABBERD_BUILT)/priv' WARNINGS='-Wall -Wextra -Werror' MV_CFLAGS='-I$(CURDIR)/include' \
+	  MV_LIBS='-L$(abspath $(BUILT)) -lmonthly_visitors' MV_LIBDIR='$(filter-out /usr/lib /usr/lib/% /lib /lib/%,$(libdir))'
+	$(ERLC) -Wall -Werror +debug_info -I '$(ejabberdincludedir)' -pa '$(ejabberdincludedir)/../ebin' -o '$(EJABBERD_BUILT)/ebin' plugins/ejabberd/src/*.erl
+
+install-ejabberd: ejabberd ## installs the plugin for ejabberd (erllibdir=, DESTDIR=)
+	$(INSTALL) -d '$(EJABBERD_INSTALLED)/ebin' '$(EJABBERD_INSTALLED)/priv/lib'
+	$(INSTALL) -m 644 '$(EJABBERD_BUILT)'/ebin/*.beam '$(EJABBERD_INSTALLED)/ebin/'
+	$(INSTALL) -m 644 '$(EJABBERD_BUILT)/priv/lib/monthly_visitors_nif.so' '$(EJABBERD_INSTALLED)/priv/lib/'
+
+uninstall-ejabberd: ## removes what install-ejabberd installed, with the same variables
+	rm -rf '$(EJABBERD_INSTALLED)'
+
+bench-ejabberd: ejabberd ## what recording costs the other clients of ejabberd while the disk is slow
+	python3 tests/ejabberd/bench.py '$(EJABBERD_BUILT)' '$(BUILT)/libmonthly_visitors.so'
+
 clean: ## removes all that was built
 	$(CARGO) clean
 
-.PHONY: all help build header demo test pc install uninstall clean
+.PHONY: all help build header demo test pc install uninstall clean \
+  ejabberd install-ejabberd uninstall-ejabberd bench-ejabberd
