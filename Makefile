@@ -86,6 +86,10 @@ uninstall: ## removes what install installed, with the same variables
 	  '$(DESTDIR)$(datarootdir)/zsh/site-functions/_monthly-visitors' \
 	  '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d/monthly-visitors.fish'
 
+# The plugins need the library, however it was built.
+$(BUILT)/libmonthly_visitors.so:
+	$(MAKE) build
+
 # --- Prosody ---
 
 # The Lua that the installed Prosody runs on, as pkg-config names it.
@@ -94,9 +98,6 @@ plugindir ?= $(libdir)/prosody/modules
 PLUGIN    := $(DESTDIR)$(plugindir)/mod_monthly_visitors
 LUA_FILES := $(wildcard plugins/prosody/*.lua)
 LUA_BUILT := $(TARGET)/prosody/$(LUA)/lmonthly_visitors.so
-
-$(BUILT)/libmonthly_visitors.so:
-	$(MAKE) build
 
 $(LUA_BUILT): plugins/prosody/lmonthly_visitors.c include/monthly_visitors.h | $(BUILT)/libmonthly_visitors.so
 	@pkg-config --exists '$(LUA)' || { echo 'there is no $(LUA): install its development files (Debian: lib$(LUA)-dev), or say LUA=…' >&2; exit 1; }
@@ -118,7 +119,36 @@ bench-prosody: prosody ## measures what the plugin adds to a login, inside a Pro
 	$(CARGO) build -q --release --locked -p monthly-visitors --example sample_mmdb
 	$(or $(wildcard $(TARGET)/venv/bin/python),python3) plugins/prosody/bench/bench.py
 
+# --- ejabberd ---
+
+# Erlang finds a folder below erllibdir by itself.
+ERL       ?= erl
+ERLC      ?= erlc
+erllibdir ?= $(shell $(ERL) -boot start_clean -noinput -eval 'io:put_chars(code:lib_dir()), halt().' 2>/dev/null)
+ejabberdincludedir ?= $(lastword $(sort $(wildcard /usr/lib/*/ejabberd-*/include /opt/ejabberd-*/lib/ejabberd-*/include)))
+EJABBERD_BUILT     := $(abspath $(TARGET))/ejabberd/mod_monthly_visitors
+EJABBERD_INSTALLED  = $(DESTDIR)$(erllibdir)/mod_monthly_visitors-$(VERSION)
+
+ejabberd: $(BUILT)/libmonthly_visitors.so ## the plugin for ejabberd (ejabberdincludedir=)
+	@mkdir -p '$(EJABBERD_BUILT)/ebin'
+	$(MAKE) -C plugins/ejabberd/c_src PRIV='$(EJABBERD_BUILT)/priv' WARNINGS='-Wall -Wextra -Werror' MV_CFLAGS='-I$(CURDIR)/include' \
+	  MV_LIBS='-L$(abspath $(BUILT)) -lmonthly_visitors' MV_LIBDIR='$(filter-out /usr/lib /usr/lib/% /lib /lib/%,$(libdir))'
+	$(ERLC) -Wall -Werror +debug_info -I '$(ejabberdincludedir)' -pa '$(ejabberdincludedir)/../ebin' -o '$(EJABBERD_BUILT)/ebin' plugins/ejabberd/src/*.erl
+
+install-ejabberd: ejabberd ## installs the plugin for ejabberd (erllibdir=, DESTDIR=)
+	$(INSTALL) -d '$(EJABBERD_INSTALLED)/ebin' '$(EJABBERD_INSTALLED)/priv/lib'
+	$(INSTALL) -m 644 '$(EJABBERD_BUILT)'/ebin/*.beam '$(EJABBERD_INSTALLED)/ebin/'
+	$(INSTALL) -m 644 '$(EJABBERD_BUILT)/priv/lib/monthly_visitors_nif.so' '$(EJABBERD_INSTALLED)/priv/lib/'
+
+uninstall-ejabberd: ## removes what install-ejabberd installed, with the same variables
+	rm -rf '$(EJABBERD_INSTALLED)'
+
+bench-ejabberd: ejabberd ## what recording costs the other clients of ejabberd while the disk is slow
+	python3 tests/ejabberd/bench.py '$(EJABBERD_BUILT)' '$(BUILT)/libmonthly_visitors.so'
+
 clean: ## removes all that was built
 	$(CARGO) clean
 
-.PHONY: all help build header demo test pc install uninstall prosody install-prosody uninstall-prosody bench-prosody clean
+.PHONY: all help build header demo test pc install uninstall clean \
+  prosody install-prosody uninstall-prosody bench-prosody \
+  ejabberd install-ejabberd uninstall-ejabberd bench-ejabberd

@@ -1,0 +1,3 @@
+%% A stub of MongooseIM's records.
+-record(section, {items = #{}, required = []}).
+-record(option, {type, validate = any}).

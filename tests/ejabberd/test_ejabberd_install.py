@@ -1,0 +1,107 @@
+"""`ejabberdctl module_install` from a folder, and `make install-ejabberd`."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from ejabberd_server import ROOT, TARGET, make, wait_for
+
+SOURCES = ROOT / "plugins/ejabberd"
+
+
+@pytest.fixture(scope="session")
+def installed_library(tmp_path_factory, ejabberd_library):
+    """Header, library and its file for pkg-config, as `make install` leaves them."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    (prefix / "lib/pkgconfig").mkdir(parents=True)
+    (prefix / "include").mkdir()
+    shutil.copy(ROOT / "include/monthly_visitors.h", prefix / "include")
+    for file in ejabberd_library.iterdir():
+        (prefix / "lib" / file.name).symlink_to(file.resolve())
+    pc = subprocess.run(
+        ["make", "-s", "--no-print-directory", "-C", ROOT, "pc", f"prefix={prefix}"], capture_output=True, text=True, check=True
+    )
+    (prefix / "lib/pkgconfig/monthly_visitors.pc").write_text(pc.stdout)
+    return prefix
+
+
+@pytest.fixture
+def server(ejabberd, installed_library, tmp_path):
+    """A server with the sources of the module in its folder, and nothing in the path of Erlang."""
+    server = ejabberd(options=False, plugin=None, distributed=True)
+    sources = server.folder / "modules/sources/mod_monthly_visitors"
+    shutil.copytree(SOURCES, sources, ignore=shutil.ignore_patterns("ebin", "priv"))
+    # The server finds the library by what is written into the NIF.
+    server.library = tmp_path
+    server.env["PKG_CONFIG_PATH"] = str(installed_library / "lib/pkgconfig")
+    return server
+
+
+def test_module_install_ends_with_a_module_that_counts(server, month):
+    server.start()
+    server.register_admin()
+    server.register("juliet")
+    assert server.ctl("module_check", "mod_monthly_visitors")[0] == 0
+    status, text = server.ctl("module_install", "mod_monthly_visitors")
+    assert status == 0, text
+    server.wait_until_counting(times=2)
+    server.tcp("192.0.2.1").login("juliet", resource="gajim")
+    assert server.report(month) == {"geo-?-?-?": 1, "client-DESKTOP": 1}
+    # Gone and back again, with its code and what it counted.
+    assert server.ctl("module_uninstall", "mod_monthly_visitors")[0] == 0
+    assert server.rest("monthly_visitors_flush", {"host": "localhost"}, ("admin@localhost", "secret"))[0] in (400, 404)
+    assert server.ctl("module_install", "mod_monthly_visitors")[0] == 0
+    server.wait_until_counting(times=3)
+    assert server.report(month) == {"geo-?-?-?": 1, "client-DESKTOP": 1}
+    assert not [line for line in server.our_log() if "[error]" in line or "[warning]" in line]
+
+
+@pytest.mark.parametrize(
+    "variable, value, missing",
+    [
+        ("CC", "/nowhere/cc", "a C compiler"),
+        ("ERLANG_INCLUDE", "/nowhere", "erl_nif.h"),
+        ("MV_CFLAGS", "-nostdinc", "monthly_visitors.h"),
+        ("MV_LIBS", "-lno_such_library", "libmonthly_visitors.so"),
+    ],
+)
+def test_module_install_says_what_building_lacks(server, variable, value, missing):
+    server.env[variable] = value
+    server.start()
+    server.ctl("module_install", "mod_monthly_visitors")
+    (line,) = wait_for(lambda: [line for line in server.our_log() if "[error]" in line], "the reason")
+    assert "Not counting visitors of localhost: its C part was not built, for lack of" in line and missing in line
+    # The node lives, and logins work.
+    server.register("juliet")
+    server.tcp("192.0.2.1").login("juliet").ping()
+
+
+def test_module_install_without_make_says_so(server, tmp_path):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("erl", "sh", "dirname", "basename"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    server.env["PATH"] = str(tools)
+    server.start()
+    server.ctl("module_install", "mod_monthly_visitors")
+    (line,) = wait_for(lambda: [line for line in server.our_log() if "[error]" in line], "the reason")
+    assert "its C part was not built" in line and "make" in line
+
+
+def test_make_install_puts_it_where_erlang_finds_it(ejabberd, ejabberd_library, tmp_path, month):
+    stage = tmp_path / "stage"
+    arguments = [f"TARGET={tmp_path / 'target'}", f"BUILT={TARGET / 'release'}", f"DESTDIR={stage}", "erllibdir=/lib/erlang"]
+    make("install-ejabberd", *arguments)
+    files = [path for path in stage.rglob("*") if path.is_file()]
+    assert files and not any(os.fsencode(stage) in path.read_bytes() for path in files)
+    server = ejabberd(plugin=None)
+    server.libs.append(str(stage / "lib/erlang"))
+    server.start()
+    server.register_admin()
+    server.register("juliet")
+    server.wait_until_counting()
+    server.tcp("192.0.2.1").login("juliet", resource="gajim")
+    assert server.report(month) == {"geo-DE-HE-2925533": 1, "client-DESKTOP": 1}
+    make("uninstall-ejabberd", *arguments)
+    assert not [path for path in stage.rglob("*") if path.is_file()]
