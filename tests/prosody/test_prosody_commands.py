@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from conftest import lua, this_month
+from .server import lua, this_month
 
 OLD = "\n".join(f"user{number} {month} DE-HE-2925533 IOS" for month in ("2018-05", "2019-03", "2020-09") for number in range(7)) + "\n"
 

@@ -4,7 +4,7 @@ import random
 import signal
 import threading
 
-from conftest import sums, wait_for
+from .server import sums, wait_for
 
 
 def invariant(one):

@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from conftest import ABI, RELEASE, make, run, wait_for
+from .server import ABI, RELEASE, make, run, wait_for
 
 
 def test_a_daemon_counts(server, names):
@@ -218,7 +218,7 @@ def test_a_deleted_account_is_forgotten(server, names):
     for _ in range(2):
         for name in (user, other):
             one.canaries.add(name)
-            one.shell(f'user:create("{name}@localhost", "secret")')
+            one.ctl("register", name, "localhost", "secret")
             one.login(name)
         one.shell(f'user:delete("{user}@localhost")')
     # Whoever takes the name then is somebody else.

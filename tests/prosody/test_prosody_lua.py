@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from conftest import HERE, ROOT, TARGET, make, run
+from .server import HERE, ROOT, TARGET, make, run
 
 LUAS = ["lua5.1", "lua5.3", "lua5.4", "luajit"]
 PLUGIN = ROOT / "plugins/prosody"

@@ -1,6 +1,6 @@
 """The plugin takes over what the Lua plugin wrote, and leaves what that can read."""
 
-from conftest import lua, this_month
+from .server import lua, this_month
 
 HOST = "localhost"
 

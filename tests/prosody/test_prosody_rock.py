@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from conftest import RELEASE, ROOT, run
+from .server import RELEASE, ROOT, run
 
 PLUGIN = ROOT / "plugins/prosody"
 

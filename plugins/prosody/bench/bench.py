@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent.parent.parent / "tests/prosody"))
+sys.path.insert(0, str(HERE.parent.parent.parent / "tests"))
 
-import conftest as server  # noqa: E402
+from prosody import server  # noqa: E402
 
 
 def totals(keys):
