@@ -86,16 +86,48 @@ uninstall: ## removes what install installed, with the same variables
 	  '$(DESTDIR)$(datarootdir)/zsh/site-functions/_monthly-visitors' \
 	  '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d/monthly-visitors.fish'
 
-# The plugin for ejabberd. Erlang finds a folder below erllibdir by itself.
+# The plugins need the library, however it was built.
+$(BUILT)/libmonthly_visitors.so:
+	$(MAKE) build
+
+# --- Prosody ---
+
+# The Lua that the installed Prosody runs on, as pkg-config names it.
+LUA       ?= $(or $(shell sed -n '1s/^#!.*[/ ]\(lua[a-z0-9.-]*\)$$/\1/p' "$$(command -v prosody)" 2>/dev/null),lua5.4)
+plugindir ?= $(libdir)/prosody/modules
+PLUGIN    := $(DESTDIR)$(plugindir)/mod_monthly_visitors
+LUA_FILES := $(wildcard plugins/prosody/*.lua)
+LUA_BUILT := $(TARGET)/prosody/$(LUA)/lmonthly_visitors.so
+
+$(LUA_BUILT): plugins/prosody/lmonthly_visitors.c include/monthly_visitors.h | $(BUILT)/libmonthly_visitors.so
+	@pkg-config --exists '$(LUA)' || { echo 'there is no $(LUA): install its development files (Debian: lib$(LUA)-dev), or say LUA=…' >&2; exit 1; }
+	@mkdir -p '$(@D)'
+	$(CC) $(CFLAGS) $(WARNINGS) -fPIC -fvisibility=hidden -Iinclude $$(pkg-config --cflags '$(LUA)') -shared $(LDFLAGS) $< -o '$@' -L'$(BUILT)' -lmonthly_visitors
+
+prosody: $(LUA_BUILT) ## the C binding of the Prosody plugin (LUA=, as pkg-config names it)
+
+install-prosody: prosody ## installs the Prosody plugin (prefix=, plugindir=, LUA=, …); the library: make install
+	$(INSTALL) -d '$(PLUGIN)'
+	$(INSTALL) -m 644 $(LUA_FILES) '$(PLUGIN)/'
+	$(INSTALL) -m 755 '$(LUA_BUILT)' '$(PLUGIN)/'
+
+uninstall-prosody: ## removes what install-prosody installed, with the same variables
+	rm -f $(patsubst plugins/prosody/%,'$(PLUGIN)/%',$(LUA_FILES)) '$(PLUGIN)/lmonthly_visitors.so'
+	-rmdir '$(PLUGIN)'
+
+bench-prosody: prosody ## measures what the plugin adds to a login, inside a Prosody
+	$(CARGO) build -q --release --locked -p monthly-visitors --example sample_mmdb
+	$(or $(wildcard $(TARGET)/venv/bin/python),python3) plugins/prosody/bench/bench.py
+
+# --- ejabberd ---
+
+# Erlang finds a folder below erllibdir by itself.
 ERL       ?= erl
 ERLC      ?= erlc
 erllibdir ?= $(shell $(ERL) -boot start_clean -noinput -eval 'io:put_chars(code:lib_dir()), halt().' 2>/dev/null)
 ejabberdincludedir ?= $(lastword $(sort $(wildcard /usr/lib/*/ejabberd-*/include /opt/ejabberd-*/lib/ejabberd-*/include)))
 EJABBERD_BUILT     := $(abspath $(TARGET))/ejabberd/mod_monthly_visitors
 EJABBERD_INSTALLED  = $(DESTDIR)$(erllibdir)/mod_monthly_visitors-$(VERSION)
-
-$(BUILT)/libmonthly_visitors.so:
-	$(MAKE) build
 
 ejabberd: $(BUILT)/libmonthly_visitors.so ## the plugin for ejabberd (ejabberdincludedir=)
 	@mkdir -p '$(EJABBERD_BUILT)/ebin'
@@ -118,4 +150,5 @@ clean: ## removes all that was built
 	$(CARGO) clean
 
 .PHONY: all help build header demo test pc install uninstall clean \
+  prosody install-prosody uninstall-prosody bench-prosody \
   ejabberd install-ejabberd uninstall-ejabberd bench-ejabberd

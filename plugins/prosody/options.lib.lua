@@ -1,0 +1,216 @@
+-- From the options of the server's configuration to the settings of a counter.
+--
+-- Options are named as the settings, with "mod_monthly_visitors_" before them.
+-- Those of the first mod_monthly_visitors and of its fork are understood, too.
+local configmanager = require "core.configmanager";
+local datamanager = require "util.datamanager";
+local lfs = require "lfs";
+local have_pposix, pposix = pcall(require, "util.pposix");
+
+local PREFIX = "mod_monthly_visitors_";
+
+-- Each setting, and the options it is taken from: the first one that is set.
+local names = {
+	store = { "store" };
+	geoip = { "geoip", "geoip_mmdb_path", "mmdb_path" };
+	asn = { "asn", "isp_mmdb_path" };
+	pattern_syntax = { "pattern_syntax" };
+	record_countries = { "record_countries", "record_country" };
+	retention_months = { "retention_months" };
+	flush_interval = { "flush_interval" };
+	pending_limit = { "pending_limit" };
+	secret_file = { "secret_file" };
+	key_dir = { "key_dir" };
+};
+
+local known = { client_patterns = true };
+for _, options in pairs(names) do
+	for _, option in ipairs(options) do
+		known[option] = true;
+	end
+end
+
+-- How many characters a pattern prescribes; the signs for begin and end count
+-- as one each. What may be absent prescribes nothing.
+local function specificity(pattern, escape)
+	local count, at = 0, 1;
+	while at <= #pattern do
+		local char, literal = pattern:sub(at, at), true;
+		if char == escape then
+			char = pattern:sub(at + 1, at + 1);
+			literal = char:find("%W") ~= nil;
+			at = at + 1;
+		elseif char == "[" then
+			local stop = pattern:find("]", at + 2, true) or #pattern;
+			at, literal = stop, false;
+		elseif char == "^" or char == "$" then
+			count = count + 1;
+			literal = false;
+		elseif char:find("[%.%(%)*+?|-]") then
+			literal = char == "-" and escape == "\\";
+		end
+		local quantifier = pattern:sub(at + 1, at + 1);
+		if literal and quantifier ~= "*" and quantifier ~= "?" and not (quantifier == "-" and escape == "%") then
+			count = count + 1;
+		end
+		at = at + 1;
+	end
+	return count;
+end
+
+-- A map has no order, so it gets one: the pattern that prescribes more comes
+-- first, and of equals the one that is first in the alphabet.
+local function in_order(map, escape)
+	local list = {};
+	for pattern, category in pairs(map) do
+		if type(pattern) ~= "string" or type(category) ~= "string" then
+			return nil, PREFIX .. "client_patterns must have texts for patterns and categories";
+		end
+		list[#list + 1] = { pattern, category };
+	end
+	table.sort(list, function (a, b)
+		local more, less = specificity(a[1], escape), specificity(b[1], escape);
+		if more ~= less then return more > less; end
+		return a[1] < b[1];
+	end);
+	return list;
+end
+
+local function clients(patterns, syntax)
+	if type(patterns) ~= "table" then
+		return nil, PREFIX .. "client_patterns must be a table";
+	end
+	if patterns[1] == nil then
+		return in_order(patterns, syntax == "regex" and "\\" or "%");
+	end
+	local list = {};
+	for i, entry in ipairs(patterns) do
+		local pattern = type(entry) == "table" and (entry[1] or entry.pattern);
+		local category = type(entry) == "table" and (entry[2] or entry.category);
+		if type(pattern) ~= "string" or type(category) ~= "string" then
+			return nil, ("%sclient_patterns: entry %d must be { \"pattern\", \"CATEGORY\" }"):format(PREFIX, i);
+		end
+		list[i] = { pattern, category };
+	end
+	return list;
+end
+
+-- Where Prosody keeps the data of a host.
+local function data_dir(host, create)
+	return (datamanager.getpath(nil, host, "monthly-visitors", "dat", create):gsub("/[^/]*$", ""));
+end
+
+-- A host's own folder below `dir`, which is named like its data directory.
+local function own_folder(dir, host)
+	return (dir:gsub("/+$", "")) .. "/" .. data_dir(host):match("[^/]*$");
+end
+
+-- The store of a host: `prosody:` alone is its data directory, and below the
+-- folder of `sealed:` each host has one of its own.
+local function store_of(url, host)
+	if url == "prosody:" then
+		return url .. data_dir(host);
+	end
+	local dir = url:match("^sealed:(.+)$");
+	return dir and "sealed:" .. own_folder(dir, host) or url;
+end
+
+-- The settings of a host; nil and a message when an option is of no use. What
+-- the values mean is the library's to check.
+local function read(context)
+	local host = context.host;
+	local settings = { host = host };
+	for name, options in pairs(names) do
+		for _, option in ipairs(options) do
+			local value = context:get_option(PREFIX .. option);
+			if value ~= nil then
+				local kind = type(value);
+				if kind == "table" and name ~= "record_countries" or kind == "function" then
+					return nil, ("%s%s must be a text or a number"):format(PREFIX, option);
+				end
+				settings[name] = value;
+				break;
+			end
+		end
+	end
+	if type(settings.flush_interval) == "number" then
+		settings.flush_interval = ("%dms"):format(math.floor(settings.flush_interval * 1000 + 0.5));
+	end
+	settings.store = store_of(tostring(settings.store or "prosody:"), host);
+	if settings.key_dir then
+		settings.key_dir = own_folder(tostring(settings.key_dir), host);
+	end
+	local patterns = context:get_option(PREFIX .. "client_patterns");
+	if patterns ~= nil then
+		local list, err = clients(patterns, settings.pattern_syntax);
+		if not list then return nil, err; end
+		settings.client = list;
+	end
+	return settings;
+end
+
+-- The options of a host that begin as ours do and are none.
+local function unknown(host)
+	local found, config = {}, configmanager.getconfig();
+	for _, section in ipairs { "*", host } do
+		for option in pairs(rawget(config, section) or {}) do
+			local name = type(option) == "string" and option:match("^" .. PREFIX .. "(.*)$");
+			if name and not known[name] then
+				found[#found + 1] = option;
+			end
+		end
+	end
+	table.sort(found);
+	return found;
+end
+
+-- Makes the folders that a store is in and the library does not make: the data
+-- directory of a host that has no data yet, and the one of all hosts.
+local function make_folders(settings)
+	local before = have_pposix and pposix.umask("077");
+	for _, path in ipairs { settings.store:match("^sealed:(.*)$") or "", settings.key_dir or "" } do
+		lfs.mkdir((path:gsub("/[^/]*$", "")));
+	end
+	if settings.key_dir then
+		lfs.mkdir(settings.key_dir);
+	end
+	if before then pposix.umask("027"); end
+	if settings.store == store_of("prosody:", settings.host) then
+		data_dir(settings.host, true);
+	end
+	if before then pposix.umask(before); end
+end
+
+-- The same text for the same settings, in any order.
+local function fingerprint(settings)
+	local parts = {};
+	for name, value in pairs(settings) do
+		if name == "client" then
+			local list = {};
+			for i, client in ipairs(value) do
+				list[i] = ("%q=%q"):format(client[1], client[2]);
+			end
+			value = table.concat(list, ",");
+		elseif type(value) == "table" then
+			value = table.concat(value, ",");
+		end
+		parts[#parts + 1] = ("%s=%q"):format(name, tostring(value));
+	end
+	table.sort(parts);
+	return table.concat(parts, "\n");
+end
+
+-- The store as one may log it: other addresses than folders have passwords.
+local function shown(settings)
+	local kind, rest = settings.store:match("^([%w+]+):(.*)$");
+	return (kind == "prosody" or kind == "sealed") and kind .. ":" .. rest or kind or "?";
+end
+
+return {
+	read = read;
+	unknown = unknown;
+	store_of = store_of;
+	make_folders = make_folders;
+	fingerprint = fingerprint;
+	shown = shown;
+};
