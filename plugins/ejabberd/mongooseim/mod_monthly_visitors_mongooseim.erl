@@ -65,25 +65,28 @@ stop(HostType) ->
     case persistent_term:get(?COUNTER(HostType), none) of
         none ->
             ok;
-        {Counter, Process} ->
+        {_, Process} ->
+            %% What was read is no copy, so another process closes the counter
+            %% that it has: closing must not run with a term that is erased.
+            Ref = monitor(process, Process),
             persistent_term:erase(?COUNTER(HostType)),
-            Result = monthly_visitors_nif:close(Counter),
-            Process ! stop,
-            case Result of
-                ok ->
-                    ok;
-                {error, {_, Text}} ->
-                    ?LOG_ERROR(#{what => monthly_visitors_lost, host_type => HostType,
-                                 reason => Text}),
-                    ok
-            end
+            Process ! close,
+            receive {'DOWN', Ref, process, _, _} -> ok end
     end.
 
-%% Writes log lines, and forgets users one after the other.
+%% Writes log lines, forgets users one after the other, and closes.
 serve(Counter, HostType) ->
     receive
         stop ->
             ok;
+        close ->
+            case monthly_visitors_nif:close(Counter) of
+                ok ->
+                    ok;
+                {error, {_, Text}} ->
+                    ?LOG_ERROR(#{what => monthly_visitors_lost, host_type => HostType,
+                                 reason => Text})
+            end;
         {monthly_visitors, Level, Line} ->
             logger:log(Level, #{what => monthly_visitors, host_type => HostType, text => Line}),
             serve(Counter, HostType);

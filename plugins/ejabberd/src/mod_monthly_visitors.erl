@@ -31,7 +31,9 @@
 %% more than the library waits for it.
 -define(PATIENCE, 70000).
 
-%% Where the hooks find the counter of a host, and tests their clock.
+%% Where the hooks find the counter of a host, and tests their clock. What is
+%% read from there is no copy, and is only given to functions that run on normal
+%% schedulers: a term that is erased must not be in the hands of a dirty one.
 -define(COUNTER(Host), {?MODULE, counter, Host}).
 -define(CLOCK, {?MODULE, clock}).
 
@@ -39,7 +41,7 @@
                 %% In a function, as are those of messages: the store may have a
                 %% password, and a crash prints what is not in a function.
                 opts :: fun(() -> gen_mod:opts()),
-                is_open = false :: boolean(),
+                counter = none :: none | monthly_visitors_nif:counter(),
                 %% Why it is not open, as it was logged, and when it is tried again.
                 problem = none :: none | binary(),
                 retry = none :: none | reference(),
@@ -85,13 +87,21 @@ start_host(Host, Opts) ->
             ?ERROR_MSG("Not counting visitors of ~ts: its process did not start", [Host])
     end.
 
+%% ejabberd stops a module that is uninstalled once more after pre_uninstall/0,
+%% which would load the code again that is gone.
 stop(Host) ->
-    case counter(Host) of
+    case gen_mod:is_loaded(Host, ?MODULE) of
+        true -> stop_host(Host);
+        false -> ok
+    end.
+
+stop_host(Host) ->
+    case persistent_term:get(?COUNTER(Host), none) of
         none -> end_process(proc(Host));
         _ -> supervisor:terminate_child(ejabberd_gen_mod_sup, proc(Host))
     end,
-    %% If the process was no more.
-    close(Host),
+    %% If the process did not end as it should.
+    detach(Host),
     case gen_mod:is_loaded_elsewhere(Host, ?MODULE) of
         false ->
             mod_monthly_visitors_commands:unregister(),
@@ -219,10 +229,13 @@ mod_doc() ->
 %%% Hooks
 %%%===================================================================
 
-%% The counter of a host, if it counts.
+%% The counter of a host, if it counts. A copy, for all functions.
 -spec counter(binary()) -> monthly_visitors_nif:counter() | none.
 counter(Host) ->
-    persistent_term:get(?COUNTER(Host), none).
+    try gen_server:call(proc(Host), counter)
+    catch
+        exit:_ -> none
+    end.
 
 %% Runs in the client's process, at login and when a stream is resumed.
 sm_register_connection(_SID, JID, Info) ->
@@ -235,7 +248,7 @@ sm_register_connection(_SID, JID, Info) ->
 %% Counts a session, if its host has the module. Touches memory only.
 -spec record({binary(), binary(), binary()}, list()) -> ok.
 record({User, Host, Resource}, Info) when User /= <<>> ->
-    case counter(Host) of
+    case persistent_term:get(?COUNTER(Host), none) of
         none ->
             ok;
         Counter ->
@@ -290,15 +303,14 @@ init([Host, Opts]) ->
 handle_continue(open, State) ->
     {noreply, guarded(fun open/1, State)}.
 
-handle_call({forget, Name}, _From, #state{host = Host} = State) ->
-    Answer = try
-                 case counter(Host) of
-                     none -> {error, <<"visitors of this host are not counted">>};
-                     Counter -> monthly_visitors_nif:forget(Counter, Name())
-                 end
-             of
+handle_call(counter, _From, #state{counter = Counter} = State) ->
+    {reply, Counter, State};
+handle_call({forget, _}, _From, #state{counter = none} = State) ->
+    {reply, {error, <<"visitors of this host are not counted">>}, State};
+handle_call({forget, Name}, _From, #state{counter = Counter} = State) ->
+    Answer = try monthly_visitors_nif:forget(Counter, Name()) of
                  {error, {_, Text}} -> {error, Text};
-                 Other -> Other
+                 ok -> ok
              catch
                  _:_ -> {error, <<"internal error">>}
              end,
@@ -329,8 +341,16 @@ handle_info(quiet_is_over, #state{host = Host, lost = Lost} = State) ->
 handle_info(_, State) ->
     {noreply, State}.
 
-terminate(_, #state{host = Host}) ->
-    close(Host).
+terminate(_, #state{counter = none}) ->
+    ok;
+terminate(_, #state{host = Host, counter = Counter}) ->
+    detach(Host),
+    try monthly_visitors_nif:close(Counter) of
+        ok -> ok;
+        {error, {_, Text}} -> ?ERROR_MSG("The last visitors of ~ts are lost: ~ts", [Host, Text])
+    catch
+        Class:_ -> ?ERROR_MSG("The last visitors of ~ts are lost: ~ts", [Host, Class])
+    end.
 
 guarded(Do, #state{host = Host} = State) ->
     try Do(State)
@@ -340,14 +360,14 @@ guarded(Do, #state{host = Host} = State) ->
             State
     end.
 
-open(#state{is_open = true} = State) ->
+open(#state{counter = Counter} = State) when Counter /= none ->
     State;
 open(#state{host = Host, opts = Opts, problem = Problem} = State) ->
     State#state.retry == none orelse erlang:cancel_timer(State#state.retry),
     case open_counter(Host, Opts()) of
-        ok ->
+        {ok, Counter} ->
             ?INFO_MSG("Counting visitors of ~ts", [Host]),
-            State#state{is_open = true, problem = none, retry = none};
+            State#state{counter = Counter, problem = none, retry = none};
         {error, {_, Text}} ->
             Text == Problem orelse
                 ?ERROR_MSG("Not counting visitors of ~ts, trying again every minute: ~ts",
@@ -365,7 +385,8 @@ open_counter(Host, Opts) ->
                 ok ->
                     persistent_term:put(?COUNTER(Host), Counter),
                     add_hooks(Host),
-                    mod_monthly_visitors_sweep:catch_up(Host);
+                    mod_monthly_visitors_sweep:catch_up(Host),
+                    {ok, Counter};
                 Failure ->
                     Failure
             end;
@@ -373,20 +394,11 @@ open_counter(Host, Opts) ->
             Failure
     end.
 
-close(Host) ->
+%% From now on nobody is counted.
+detach(Host) ->
     delete_hooks(Host),
-    case counter(Host) of
-        none ->
-            ok;
-        Counter ->
-            persistent_term:erase(?COUNTER(Host)),
-            case monthly_visitors_nif:close(Counter) of
-                ok ->
-                    ok;
-                {error, {_, Text}} ->
-                    ?ERROR_MSG("The last visitors of ~ts are lost: ~ts", [Host, Text])
-            end
-    end.
+    _ = persistent_term:erase(?COUNTER(Host)),
+    ok.
 
 add_hooks(Host) ->
     ejabberd_hooks:add(sm_register_connection_hook, Host, ?MODULE, sm_register_connection, 90),
@@ -397,10 +409,10 @@ delete_hooks(Host) ->
     ejabberd_hooks:delete(remove_user, Host, ?MODULE, remove_user, 90).
 
 %% New options: a login sees all of the old ones or all of the new ones.
-reload_opts(Opts, #state{is_open = false} = State) ->
+reload_opts(Opts, #state{counter = none} = State) ->
     open(State#state{opts = Opts, problem = none});
-reload_opts(Opts, #state{host = Host} = State) ->
-    case change(Host, Opts()) of
+reload_opts(Opts, #state{host = Host, counter = Counter} = State) ->
+    case change(Counter, Host, Opts()) of
         ok ->
             ?INFO_MSG("Counting visitors of ~ts with new options", [Host]),
             State#state{opts = Opts};
@@ -409,13 +421,10 @@ reload_opts(Opts, #state{host = Host} = State) ->
             State
     end.
 
-change(Host, Opts) ->
+change(Counter, Host, Opts) ->
     case settings(Host, Opts) of
-        {ok, Settings} ->
-            Counter = persistent_term:get(?COUNTER(Host)),
-            monthly_visitors_nif:open(Counter, Settings, self());
-        Failure ->
-            Failure
+        {ok, Settings} -> monthly_visitors_nif:open(Counter, Settings, self());
+        Failure -> Failure
     end.
 
 %% The options as the library's settings, in the order of its patterns.
