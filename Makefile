@@ -62,7 +62,12 @@ pc: # what pkg-config tells, with the folders of this call
 	  'Libs.private: $(STATIC_LIBS)' \
 	  'Cflags: -I$${includedir}'
 
-install: build ## installs library, header, program, manual and completions (prefix=, libdir=, DESTDIR=, …)
+# Root has often no cargo: what was built before is installed then.
+built:
+	@if command -v $(CARGO) >/dev/null; then $(MAKE) --no-print-directory build; \
+	else ls '$(BUILT)/libmonthly_visitors.so' '$(BUILT)/libmonthly_visitors.a' '$(BUILT)/monthly-visitors' >/dev/null; fi
+
+install: built ## installs library, header, program, manual and completions (prefix=, libdir=, DESTDIR=, …)
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(includedir)' '$(DESTDIR)$(mandir)/man1' \
 	  '$(DESTDIR)$(datarootdir)/bash-completion/completions' '$(DESTDIR)$(datarootdir)/zsh/site-functions' \
 	  '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d'
@@ -149,6 +154,6 @@ bench-ejabberd: ejabberd ## what recording costs the other clients of ejabberd w
 clean: ## removes all that was built
 	$(CARGO) clean
 
-.PHONY: all help build header demo test pc install uninstall clean \
+.PHONY: all help build built header demo test pc install uninstall clean \
   prosody install-prosody uninstall-prosody bench-prosody \
   ejabberd install-ejabberd uninstall-ejabberd bench-ejabberd

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use chrono::DateTime;
 use monthly_visitors::client::Classifier;
 use monthly_visitors::geo::{AsnTable, GeoTable};
-use monthly_visitors::{Config, Counter};
+use monthly_visitors::{Config, Countries};
 
 use crate::args::SettingsArgs;
 use crate::settings;
@@ -19,6 +19,7 @@ pub fn run(settings: &SettingsArgs) -> Result<bool> {
         ("geoip", geoip(&config)),
         ("asn", asn(&config)),
         ("client", clients(&config)),
+        ("record_countries", countries(&config)),
         ("store", store(&config)),
         ("retention_months", Ok(retention(&config))),
     ] {
@@ -65,21 +66,21 @@ fn clients(config: &Config) -> Found {
     })
 }
 
+fn countries(config: &Config) -> Found {
+    if config.record_countries == Countries::default() {
+        return Ok("not set: users from everywhere are counted".into());
+    }
+    if config.geoip.is_none() {
+        return Err("needs geoip: without a database nobody is from a listed country".into());
+    }
+    Ok("only users from the listed countries are counted".into())
+}
+
 fn store(config: &Config) -> Found {
     let Some(url) = &config.store else {
         return Err("not set".into());
     };
-    // Read only: nothing is locked and nothing is made.
-    let mut only = Config {
-        store: config.store.clone(),
-        secret_file: config.secret_file.clone(),
-        key_dir: config.key_dir.clone(),
-        ..Config::default()
-    };
-    only.read_only = true;
-    let counter = Counter::new();
-    counter.open(&only).map_err(text)?;
-    let totals = counter.totals().map_err(text)?;
+    let totals = monthly_visitors::store::probe(config).map_err(text)?;
     let incomplete = totals.values().filter(|month| month.incomplete).count();
     let mut found = format!("{url}, months with totals: {}", totals.len());
     if let (Some(first), Some(last)) = (totals.keys().next(), totals.keys().next_back()) {

@@ -20,7 +20,7 @@ const NAMED: u64 = 20;
 const PATIENCE: Duration = Duration::from_secs(600);
 
 pub fn run(settings: &SettingsArgs, args: &RecordArgs) -> Result<bool> {
-    let counter = settings::open(settings, false)?;
+    let counter = settings::open_to_record(settings)?;
     let found = match (&args.user, &args.from) {
         (Some(user), _) => record_one(&counter, user, args).map(|()| true),
         (None, Some(path)) => record_file(&counter, path, args.strict),

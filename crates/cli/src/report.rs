@@ -10,7 +10,7 @@ use crate::args::{Color, ReportArgs, SettingsArgs};
 use crate::settings;
 
 pub fn run(settings: &SettingsArgs, args: &ReportArgs) -> Result<bool> {
-    let counter = settings::open(settings, true)?;
+    let counter = settings::open_to_read(settings)?;
     let totals = counter.totals()?;
     let options = Options {
         first: args.month.or(args.from),

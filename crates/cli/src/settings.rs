@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use anyhow::Result;
-use monthly_visitors::{Config, Counter, Level, Log};
+use monthly_visitors::{Config, Counter, Error, Level, Log};
 
 use crate::args::SettingsArgs;
 
@@ -42,14 +42,43 @@ pub fn config(args: &SettingsArgs) -> Result<Config> {
     Ok(config)
 }
 
-/// A counter that is open to record, or only to read.
-pub fn open(args: &SettingsArgs, read_only: bool) -> Result<Counter> {
+/// A counter that is open to record. The store is made if it is not there.
+pub fn open_to_record(args: &SettingsArgs) -> Result<Counter> {
+    open(&config(args)?)
+}
+
+/// A counter that is open for reports. Without the databases it only lacks
+/// names, so a database that cannot be read is no more than a warning.
+pub fn open_to_read(args: &SettingsArgs) -> Result<Counter> {
     let mut config = config(args)?;
-    config.read_only = read_only;
+    config.read_only = true;
+    match open(&config) {
+        Err(error) if matches!(error.downcast_ref(), Some(Error::Geoip { .. })) => {
+            eprintln!("monthly-visitors: {error}; names of cities are missing");
+            (config.geoip, config.asn) = (None, None);
+            open(&config)
+        }
+        opened => opened,
+    }
+}
+
+/// A counter whose store is to be changed and must be there: one that is made
+/// by mistake would hide the mistake.
+pub fn open_to_change(args: &SettingsArgs) -> Result<Counter> {
+    let mut config = config(args)?;
+    // Databases and patterns are for logins.
+    (config.geoip, config.asn) = (None, None);
+    config.read_only = true;
+    drop(open(&config)?);
+    config.read_only = false;
+    open(&config)
+}
+
+fn open(config: &Config) -> Result<Counter> {
     if config.store.is_none() {
         anyhow::bail!("no store: give --store URL, or --config FILE with a store in it");
     }
     let counter = Counter::new();
-    counter.open(&config)?;
+    counter.open(config)?;
     Ok(counter)
 }

@@ -10,7 +10,11 @@ use crate::settings;
 
 /// Deletes old totals, and prints the months that they were of.
 pub fn purge(settings: &SettingsArgs, args: &PurgeArgs) -> Result<bool> {
-    let counter = settings::open(settings, args.dry_run)?;
+    let counter = if args.dry_run {
+        settings::open_to_read(settings)?
+    } else {
+        settings::open_to_change(settings)?
+    };
     let totals = counter.totals()?;
     let before = args.before.unwrap_or_else(|| {
         let keep = args.keep.and_then(|keep| usize::try_from(keep.get()).ok());
@@ -40,7 +44,7 @@ pub fn purge(settings: &SettingsArgs, args: &PurgeArgs) -> Result<bool> {
 
 /// Deletes a user's marker. Says nothing of whether there was one.
 pub fn forget(settings: &SettingsArgs, user: &str) -> Result<bool> {
-    let counter = settings::open(settings, false)?;
+    let counter = settings::open_to_change(settings)?;
     counter.forget(User::new(user.as_bytes())?)?;
     counter.close()?;
     Ok(true)

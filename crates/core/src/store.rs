@@ -70,6 +70,24 @@ pub fn open(config: &Config, realm: &Realm) -> Result<Box<dyn Store>, Error> {
     }
 }
 
+/// Reads all that a counter with these settings would find, and changes
+/// nothing. Also says what would stop it from recording, or make a month start
+/// anew: another host, a key that is missing, a month under another secret.
+///
+/// # Errors
+///
+/// The store cannot be read, or one of these.
+pub fn probe(config: &Config) -> Result<Totals, Error> {
+    let config = Config {
+        read_only: true,
+        ..config.clone()
+    };
+    let mut store = open(&config, &config.realm()?)?;
+    let totals = store.totals()?;
+    store.load()?;
+    Ok(totals)
+}
+
 /// The first login of a user in a month, on its way to a store.
 #[derive(Clone, Debug)]
 pub struct Visit {

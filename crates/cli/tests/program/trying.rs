@@ -1,5 +1,7 @@
 //! `lookup`, `classify` and `check`: they write nothing.
 
+use std::fs;
+
 use super::place::*;
 
 #[test]
@@ -74,4 +76,50 @@ fn check_says_what_is_right_and_wrong_and_makes_nothing() {
             wrong.stderr
         );
     }
+}
+
+#[test]
+fn check_finds_what_would_stop_or_spoil_the_counting() {
+    let place = Place::new();
+    place.fill();
+    fs::write(place.path("secret"), "a secret that came later").unwrap();
+    for (arguments, expected) in [
+        (
+            &["--host", "example.org"][..],
+            "WRONG  store: host: 2026-10 was begun for another host",
+        ),
+        (
+            &["--secret-file", "secret"],
+            "WRONG  store: cannot read 2026-10",
+        ),
+        (
+            &["--record-countries", "DE", "--geoip", ""],
+            "WRONG  record_countries: needs geoip",
+        ),
+    ] {
+        let wrong = place.run(&[arguments, &["check"]].concat());
+        assert_eq!(wrong.status, 2, "{arguments:?}: {}", wrong.stdout);
+        assert!(wrong.stdout.contains(expected), "{}", wrong.stdout);
+    }
+}
+
+#[test]
+fn a_report_needs_no_database() {
+    let place = Place::new();
+    place.fill();
+    let done = place.run(&[
+        "--geoip",
+        "nowhere.mmdb",
+        "report",
+        "--by",
+        "client",
+        "--format",
+        "csv",
+    ]);
+    assert_eq!((done.status, csv_counts(&done.stdout).len()), (0, 3));
+    assert!(
+        done.stderr.contains("nowhere.mmdb") && done.stderr.contains("names of cities are missing"),
+        "{}",
+        done.stderr
+    );
 }

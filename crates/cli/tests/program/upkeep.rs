@@ -167,3 +167,13 @@ fn open_months_that_cannot_be_taken_over_are_refused_and_the_rest_is_copied() {
         counts(&format!("sealed:{}", place.path("store").display()))
     );
 }
+
+#[test]
+fn a_store_that_is_not_there_is_not_made_to_be_changed() {
+    let place = Place::new();
+    for arguments in [&["forget", "juliet"][..], &["purge", "--keep", "1"]] {
+        let done = place.run(arguments);
+        assert_eq!(done.status, 2, "{arguments:?}");
+        assert!(!place.path("store").exists(), "{arguments:?}");
+    }
+}

@@ -135,6 +135,23 @@ impl Folder {
         })
     }
 
+    /// Moves keys that are in the store's own folder to the one of keys, if that
+    /// was chosen since: otherwise their months would seem to have lost them.
+    pub(super) fn move_keys(&self) -> Result<(), Error> {
+        if self.keys == self.dir {
+            return Ok(());
+        }
+        let before = Self::new(&self.dir, None);
+        for month in before.months(Part::Key)? {
+            if self.read(month, Part::Key)?.is_none() {
+                let key = before.read(month, Part::Key)?.map(Zeroizing::new);
+                self.write(month, Part::Key, &key.unwrap_or_default())?;
+            }
+            before.destroy_keys(month)?;
+        }
+        Ok(())
+    }
+
     /// Overwrites the key of a month, and deletes it, with those that were set
     /// aside: whatever else remains of the month can never be read again.
     pub(super) fn destroy_keys(&self, month: Month) -> Result<(), Error> {

@@ -20,6 +20,7 @@ impl Sealed {
             files::remove_leftovers(folder)
                 .map_err(|error| Error::io(format!("cannot clean {}", folder.display()), &error))?;
         }
+        self.folder.move_keys()?;
         let closed = self.folder.months(Part::Json)?;
         let newest = closed.last().map_or(Month::FIRST, |month| month.plus(1));
         self.closed_before = newest;

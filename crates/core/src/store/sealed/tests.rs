@@ -588,3 +588,21 @@ fn keys_that_were_set_aside_are_destroyed_with_their_month() {
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn keys_follow_when_a_folder_for_them_is_chosen_later() {
+    let place = Place::new();
+    store_of_four(&place);
+    let keys = place.folder.path().join("keys");
+    let mut store = Sealed::open(
+        &place.dir(),
+        Some(&keys),
+        &Realm::default(),
+        Access::Record,
+        &Log::default(),
+    )
+    .unwrap();
+    assert_eq!(lines(&mut store)[0], "2026-11 client-IOS 3001");
+    assert_eq!(names(&keys), ["2026-11.key"]);
+    assert_eq!(place.names(), ["2026-11.fresh", "2026-11.sealed"]);
+}
