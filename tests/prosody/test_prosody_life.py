@@ -201,6 +201,7 @@ def test_a_store_that_cannot_be_written_costs_nothing_but_patience(server, names
     marks.unlink()
     away.rename(marks)
     one.says("can be written again")
+    one.flush()
     assert one.totals(count=21)
     assert len(one.store()["users"]) == 21
 
