@@ -1,7 +1,7 @@
 //! Takes the history of one store over into another.
 
 use crate::store::{self, Marks, MonthCopy, OpenMonth, Store};
-use crate::{Config, Counts, Error, Month, MonthTotals};
+use crate::{Config, Counts, Error, Month, MonthTotals, now};
 
 /// What became of a month.
 #[derive(Clone, Debug)]
@@ -43,7 +43,9 @@ pub fn copy(
     let mut target = store::open(to, &to_realm)?;
     let totals = source.totals()?;
     let known = target.totals()?;
+    // A month of the future, from a clock that was wrong, does not close this one.
     let newest = totals.keys().next_back().copied();
+    let newest = newest.map(|newest| Month::of(now()).map_or(newest, |today| newest.min(today)));
     let open = if source.character().closes_months {
         source.load()?.open
     } else {
@@ -87,7 +89,7 @@ fn marks(
     newest: Option<Month>,
     open: &[OpenMonth],
 ) -> Result<Marks, Error> {
-    if source.character().keeps_users && Some(month) == newest {
+    if source.character().keeps_users && Some(month) >= newest {
         let users = source.users()?.into_iter();
         return Ok(Marks::Users(
             users

@@ -23,6 +23,9 @@ use crate::sync::{Condvar, Mutex};
 use crate::tally::Tally;
 use crate::{Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthKey, Realm, fork};
 
+/// The longest time that anybody waits: later than that there is no clock.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// How many months a counter remembers for a store whose months do not close.
 /// What it has seen is only a cache there: logins of this month and the last.
 const REMEMBERED: usize = 3;
@@ -197,10 +200,11 @@ impl Recorder {
         if !tally.insert(visit.marker) {
             return Ok(());
         }
-        let first = !intake.has_work();
         intake.pending.push(visit);
         writer::ensure(self, &mut intake);
-        if first {
+        // The writer takes the time away with the visits: it has to be told of
+        // the first that comes after.
+        if intake.due.is_none() {
             intake.due = Some(Instant::now() + config.flush_interval);
             drop(intake);
             self.wake.notify_one();
@@ -213,6 +217,9 @@ impl Recorder {
     fn note(self: &Arc<Self>, month: Month, time: i64) -> Result<Arc<Tally>, Error> {
         self.check_recording()?;
         let mut intake = self.intake.lock();
+        if intake.refusing {
+            return Err(Error::Closed);
+        }
         let mut calendar = Calendar::clone(&self.calendar.load());
         let before = calendar.closed_before();
         if month < before {
@@ -254,10 +261,13 @@ impl Recorder {
     /// Waits until everything that was recorded before is in the store.
     pub(crate) fn flush(self: &Arc<Self>, timeout: Duration) -> Result<(), Error> {
         self.check()?;
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout.min(LONGEST_WAIT);
         let mut intake = self.intake.lock();
         if !intake.has_work() && intake.taken.is_empty() {
             return Ok(());
+        }
+        if intake.stop {
+            return Err(Error::Closed);
         }
         intake.wanted += 1;
         let ticket = intake.wanted;

@@ -109,7 +109,8 @@ impl Recorder {
                 // A new month of a store whose months close.
                 month.open |= self.character.closes_months;
                 for key in visit.keys().filter_map(|id| self.keys.key(id)) {
-                    *month.counts.entry(key).or_default() += 1;
+                    let count = month.counts.entry(key).or_default();
+                    *count = count.saturating_add(1);
                 }
             }
             Ok(totals)

@@ -24,7 +24,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// Starts the writer if there is none. When no thread can be had, the visits
 /// wait: the next login tries again.
 pub(super) fn ensure(recorder: &Arc<Recorder>, intake: &mut Intake) {
-    if intake.writer.is_some() {
+    if intake.writer.is_some() || intake.stop {
         return;
     }
     // The host's signals are for the host's threads: a handler of its own must
@@ -80,9 +80,10 @@ impl<'a> Writer<'a> {
             // Before anything is taken: in the child of a fork, opening the
             // store may change what is pending.
             let opened = self.recorder.with_store(|_| Ok(()));
-            let work = self.take();
-            match opened.and_then(|()| self.write(&work)) {
-                Ok(()) => self.done(&work),
+            let mut work = self.take();
+            let busy = !work.is_empty();
+            match opened.and_then(|()| self.write(&mut work)) {
+                Ok(()) => self.done(&work, busy),
                 Err(error) => self.failed(&work, &error),
             }
             if work.stop {
@@ -127,7 +128,7 @@ impl<'a> Writer<'a> {
 
     /// Writes the work into the store, and takes note before the store's lock
     /// goes: a report must see each visit once.
-    fn write(&self, work: &Work) -> Result<(), Error> {
+    fn write(&self, work: &mut Work) -> Result<(), Error> {
         let recorder = self.recorder;
         recorder.with_store(|store| {
             if !work.visits.is_empty() {
@@ -136,12 +137,14 @@ impl<'a> Writer<'a> {
                     keys: &recorder.keys,
                     months: &recorder.month_states(&work.visits),
                 })?;
+                // Whatever fails from here on, these are written.
+                work.visits = Arc::default();
+                recorder.intake.lock().taken = Arc::default();
             }
             if let Some(month) = work.close_before {
                 store.close_before(month)?;
             }
             let mut intake = recorder.intake.lock();
-            intake.taken = Arc::default();
             if let Some(month) = work.close_before {
                 intake.closing.retain(|tally| tally.month >= month);
                 if intake.close_before == work.close_before {
@@ -153,18 +156,20 @@ impl<'a> Writer<'a> {
     }
 
     /// Tells those who wait, and looks after what comes with a closed month.
-    fn done(&mut self, work: &Work) {
+    fn done(&mut self, work: &Work, busy: bool) {
         {
             let mut intake = self.recorder.intake.lock();
             intake.tried = work.ticket;
-            if !work.is_empty() {
+            if busy {
                 intake.last_flush = Some(now());
+            }
+            if busy || !intake.has_work() {
                 intake.outcome = None;
             }
         }
         self.recorder.tried.notify_all();
         let log = self.recorder.log();
-        if !work.is_empty() && self.pause.take().is_some() {
+        if busy && self.pause.take().is_some() {
             log.info("the store can be written again");
         }
         if let Some(month) = work.close_before {

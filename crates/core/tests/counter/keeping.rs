@@ -185,3 +185,49 @@ fn health_tells_of_the_store_and_the_databases() {
     host.counter.flush(SOON).unwrap();
     assert!(!health().failing && health().pending == 0 && health().last_flush.is_some());
 }
+
+#[test]
+fn visits_while_a_month_closes_are_written_without_a_flush() {
+    let host = Host::open("sealed:DIR");
+    let december = day("2026-12-01");
+    for number in 0..20_000 {
+        host.record(&format!("user{number}"), "192.0.2.1", "", december - 10);
+    }
+    host.record("juliet", "192.0.2.1", "", december);
+    // Closes November, which takes the writer a while; these come meanwhile.
+    for number in 0..200 {
+        host.record(&format!("late{number}"), "192.0.2.1", "", december + DAY);
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    for _ in 0..1000 {
+        if host.counter.health().unwrap().pending == 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("visits wait for ever");
+}
+
+#[test]
+fn a_month_that_cannot_be_closed_holds_up_no_visit() {
+    let host = Host::open("sealed:DIR");
+    let december = day("2026-12-01");
+    host.record("juliet", "192.0.2.1", "", december - 10);
+    host.record("juliet", "192.0.2.1", "", december);
+    host.counter.flush(SOON).unwrap();
+    // The totals of November cannot be written over a folder.
+    let blocked = host.folder.path().join("store/2026-11.json");
+    fs::create_dir_all(blocked.join("inside")).unwrap();
+    host.record("romeo", "192.0.2.1", "", december - 5);
+    host.record("nurse", "192.0.2.1", "", december + DAY);
+    assert!(host.counter.flush(SOON).is_err());
+    assert_eq!(host.counter.health().unwrap().pending, 0);
+    host.record("tybalt", "192.0.2.1", "", december + DAY);
+    assert!(host.counter.flush(SOON).is_err());
+    fs::remove_dir_all(&blocked).unwrap();
+    host.counter.flush(SOON).unwrap();
+    let totals = host.counter.totals().unwrap();
+    assert_eq!(sums(&totals)[&month("2026-11")], (2, 2));
+    assert_eq!(sums(&totals)[&month("2026-12")], (3, 3));
+    host.counter.close().unwrap();
+}

@@ -138,8 +138,14 @@ impl Markers {
         for folder in &self.folders {
             // Prosody's own temporary file ends in "dat~".
             for ending in ["dat", "dat~"].iter().chain(&ASIDE) {
-                files::remove(&folder.join(format!("{stem}.{ending}")))
-                    .map_err(|error| Error::io("cannot delete a user's marker file", &error))?;
+                match files::remove(&folder.join(format!("{stem}.{ending}"))) {
+                    Ok(_) => (),
+                    // A name so long that there can be no such file.
+                    Err(error) if error.raw_os_error() == Some(nix::libc::ENAMETOOLONG) => (),
+                    Err(error) => {
+                        return Err(Error::io("cannot delete a user's marker file", &error));
+                    }
+                }
             }
         }
         Ok(())

@@ -156,15 +156,15 @@ impl Folder {
     /// aside: whatever else remains of the month can never be read again.
     pub(super) fn destroy_keys(&self, month: Month) -> Result<(), Error> {
         let path = self.path(month, Part::Key);
-        let mut paths = vec![path.clone()];
-        for number in 1.. {
-            let aside = aside(&path, Part::Key, number);
-            if !aside.exists() {
-                break;
-            }
-            paths.push(aside);
+        // The key itself last: as long as it is there, the next start goes on.
+        let mut number = 1;
+        while aside(&path, Part::Key, number).exists() {
+            number += 1;
         }
-        paths.iter().try_for_each(|path| self.destroy(path))
+        for number in (1..number).rev() {
+            self.destroy(&aside(&path, Part::Key, number))?;
+        }
+        self.destroy(&path)
     }
 
     fn destroy(&self, path: &Path) -> Result<(), Error> {

@@ -108,6 +108,11 @@ impl OpenFile {
         self.incomplete |= content.incomplete;
     }
 
+    /// Visits of this month were lost, as far as a reader can see.
+    pub(super) fn set_incomplete(&mut self) {
+        self.incomplete = true;
+    }
+
     /// Fails when the markers are of another host's users, who would all count
     /// again.
     pub(super) fn check_host(&self) -> Result<(), Error> {
@@ -222,7 +227,8 @@ impl OpenFile {
             }
             Content {
                 incomplete: self.incomplete,
-                host: self.host,
+                // Of the host that the markers are of, whoever asks.
+                host: self.found_host.unwrap_or(self.host),
                 first: self.state.first,
                 counts,
                 markers,
@@ -270,7 +276,8 @@ impl OpenFile {
 
 fn add(counts: &mut Counts, more: &Counts) {
     for (key, number) in more {
-        *counts.entry(key.clone()).or_default() += number;
+        let count = counts.entry(key.clone()).or_default();
+        *count = count.saturating_add(*number);
     }
 }
 

@@ -119,6 +119,7 @@ impl Sealed {
         let state = MonthState { key, first: None };
         let seal = Seal::new(month, &state.key, self.realm.expose_secret());
         let mut file = OpenFile::new(month, state, &self.realm);
+        let has_whole = sealed.is_some();
         if let Some(bytes) = sealed {
             let Ok((_, id, content)) = seal.open(bytes) else {
                 return DAMAGED;
@@ -129,9 +130,13 @@ impl Sealed {
             let Ok((kind, _, content)) = seal.open(bytes) else {
                 return DAMAGED;
             };
-            // Otherwise it is older than the large file, which has it all.
-            if kind == Kind::Since(file.whole_id()) {
+            // Otherwise it is older than the large file, which has it all, or
+            // that is lost.
+            if kind == Kind::Since(file.whole_id()) || !has_whole {
                 file.take_since(0, content);
+            }
+            if !has_whole {
+                file.set_incomplete();
             }
         }
         Found::Open(Box::new(file))

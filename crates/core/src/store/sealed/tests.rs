@@ -606,3 +606,32 @@ fn keys_follow_when_a_folder_for_them_is_chosen_later() {
     assert_eq!(names(&keys), ["2026-11.key"]);
     assert_eq!(place.names(), ["2026-11.fresh", "2026-11.sealed"]);
 }
+
+#[test]
+fn a_reader_finds_what_is_left_of_a_month_without_its_large_file() {
+    let place = Place::new();
+    store_of_four(&place);
+    fs::remove_file(place.file("2026-11.sealed")).unwrap();
+    let totals = place.reader().totals().unwrap();
+    assert!(totals[&month("2026-11")].incomplete);
+    assert_eq!(shown(&totals)[0], "2026-11 client-IOS 1");
+}
+
+#[test]
+fn a_damaged_month_keeps_its_host() {
+    let place = Place::new();
+    store_of_four(&place);
+    damage(&place, "2026-11.fresh");
+    for _ in 0..2 {
+        let mut other = Sealed::open(
+            &place.dir(),
+            None,
+            &Realm::new("example.net", b""),
+            Access::Record,
+            &Log::default(),
+        )
+        .unwrap();
+        assert!(other.load().is_err());
+    }
+    place.open().load().unwrap();
+}
