@@ -13,6 +13,7 @@ ASKED_OTHERWISE = {
     "dlopen": {"--errors-for-leak-kinds=definite,indirect,possible": "--errors-for-leak-kinds=definite,indirect"},
     # A child leaves what its parent had as it is, which looks like a leak there.
     "fork": {"--leak-check=full": "--leak-check=no"},
+    "fork_asleep": {"--leak-check=full": "--leak-check=no"},
 }
 
 

@@ -6,7 +6,7 @@ import random
 
 import maxminddb
 
-from conftest import ROOT, run
+from conftest import RELEASE, ROOT, run
 
 IPV4, IPV6 = 100_000, 20_000
 
@@ -47,3 +47,9 @@ def test_every_address_counts_where_it_is(build, library_env, geolite):
     text = "".join(f"{address}\n" for address in addresses())
     program = build(ROOT / "tests/c/tools/lookup.c", "lookup-tool")
     compare(run([program, geolite], input=text, env=library_env).stdout.splitlines(), geolite)
+
+
+def test_the_program_finds_the_same(geolite):
+    text = "".join(f"{address}\n" for address in addresses())
+    program = RELEASE / "monthly-visitors"
+    compare(run([program, "--geoip", geolite, "lookup", "-"], input=text).stdout.splitlines(), geolite)
