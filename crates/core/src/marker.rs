@@ -1,7 +1,6 @@
 //! What is kept per user so that they count once a month.
 
 use std::fmt;
-use std::hash::Hasher;
 
 use siphasher::sip::SipHasher24;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -51,13 +50,16 @@ impl MonthKey {
         &self.0
     }
 
-    /// A key for one purpose, from this key and an administrator's secret.
-    /// Nobody who has only one of the two can make it.
+    /// A key for one purpose, from this key, an administrator's secret and a
+    /// host. Nobody who has only one of the first two can make it.
     #[must_use]
-    pub(crate) fn derive(&self, purpose: &str, secret: &[u8]) -> Self {
+    pub(crate) fn derive(&self, purpose: &str, secret: &[u8], host: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(purpose);
         hasher.update(&self.0);
+        // Keeps ("a", "bc") and ("ab", "c") apart.
+        hasher.update(&(secret.len() as u64).to_le_bytes());
         hasher.update(secret);
+        hasher.update(host.as_bytes());
         let key = Self(*hasher.finalize().as_bytes());
         hasher.zeroize();
         key
@@ -116,44 +118,37 @@ impl fmt::Debug for Realm {
 /// Makes the markers of one month. Its key is erased when dropped.
 ///
 /// The hash is SipHash-2-4 (Aumasson and Bernstein, 2012), a pseudo-random
-/// function made for short inputs.
+/// function made for short inputs. The host is in its key.
 #[derive(Clone)]
 pub struct Marking {
     key: Zeroizing<[u8; 16]>,
-    /// The host and a byte that is in no UTF-8, so that ("a", "bc") and
-    /// ("ab", "c") differ.
-    prefix: Box<[u8]>,
+    host_check: u64,
 }
 
 impl Marking {
     fn new(key: &MonthKey, secret: &[u8], host: &str) -> Self {
-        let derived = key.derive("monthly-visitors 2026 marker", secret);
+        let derived = key.derive("monthly-visitors 2026 marker", secret, host);
+        let (for_key, rest) = derived.expose().split_at(16);
         let mut key = Zeroizing::new([0; 16]);
-        key.copy_from_slice(derived.expose().split_at(16).0);
-        let mut prefix = host.as_bytes().to_vec();
-        prefix.push(0xff);
+        key.copy_from_slice(for_key);
+        let mut check = [0; 8];
+        check.copy_from_slice(rest.split_at(8).0);
         Self {
             key,
-            prefix: prefix.into(),
+            host_check: u64::from_le_bytes(check),
         }
     }
 
-    /// Tells this host from others under the same key: what the marker of a
-    /// user without a name would be, whom there is not.
+    /// Tells this host from others under the same key.
     #[must_use]
     pub fn host_check(&self) -> u64 {
-        let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(&self.prefix);
-        hasher.finish()
+        self.host_check
     }
 
     /// The marker of `user`.
     #[must_use]
     pub fn of(&self, user: User<'_>) -> Marker {
-        let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(&self.prefix);
-        hasher.write(user.expose().as_bytes());
-        Marker(hasher.finish())
+        Marker(SipHasher24::new_with_key(&self.key).hash(user.expose().as_bytes()))
     }
 }
 
@@ -182,6 +177,8 @@ mod tests {
             marker(1, "", "", "romeo"),
             marker(1, "", "", "Juliet"),
             marker(1, "", "j", "uliet"),
+            marker(1, "ab", "c", "juliet"),
+            marker(1, "a", "bc", "juliet"),
         ];
         for (i, a) in all.iter().enumerate() {
             for b in all.iter().skip(i + 1) {
@@ -191,12 +188,12 @@ mod tests {
         assert_eq!(marker(1, "s", "h", "juliet"), marker(1, "s", "h", "juliet"));
     }
 
-    /// The value is part of the sealed file's format: it must never change.
+    /// The values are part of the sealed file's format: they must never change.
     #[test]
     fn is_the_same_in_every_version() {
-        assert_eq!(
-            marker(7, "secret", "example.net", "juliet").0,
-            0xbf09_36fa_0e23_75f9
-        );
+        let marking = Marking::new(&MonthKey::from_bytes([7; 32]), b"secret", "example.net");
+        let juliet = User::new(b"juliet").unwrap();
+        assert_eq!(marking.of(juliet).0, 0x3c13_f2b3_f702_efa6);
+        assert_eq!(marking.host_check(), 0x0b9e_8270_d57e_17f2);
     }
 }

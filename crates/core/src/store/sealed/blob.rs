@@ -82,8 +82,8 @@ pub(super) struct Seal {
 
 impl Seal {
     pub(super) fn new(month: Month, key: &MonthKey, secret: &[u8]) -> Self {
-        let encryption = key.derive("monthly-visitors 2026 file", secret);
-        let check = key.derive("monthly-visitors 2026 which key", secret);
+        let encryption = key.derive("monthly-visitors 2026 file", secret, "");
+        let check = key.derive("monthly-visitors 2026 which key", secret, "");
         let mut key_check = [0; 8];
         key_check.copy_from_slice(check.expose().split_at(8).0);
         Self {
