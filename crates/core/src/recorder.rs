@@ -166,7 +166,6 @@ impl Recorder {
             return Ok(());
         };
         let visit = Visit {
-            month,
             marker,
             user: self
                 .character
@@ -191,16 +190,16 @@ impl Recorder {
             return Err(Error::Closed);
         }
         // The month may have closed since the calendar was read.
-        if visit.month < self.calendar.load().closed_before() {
-            return Err(Error::MonthClosed(visit.month));
+        if tally.month < self.calendar.load().closed_before() {
+            return Err(Error::MonthClosed(tally.month));
         }
-        if intake.pending.len() + intake.taken.len() >= config.pending_limit {
+        if intake.waiting() >= config.pending_limit {
             return Err(Error::Full);
         }
         if !tally.insert(visit.marker) {
             return Ok(());
         }
-        intake.pending.push(visit);
+        intake.pending.entry(tally.month).or_default().push(visit);
         writer::ensure(self, &mut intake);
         // The writer takes the time away with the visits: it has to be told of
         // the first that comes after.

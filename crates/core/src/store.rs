@@ -1,6 +1,5 @@
 //! Where totals and markers are kept: one trait, one contract, and the stores.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::{
@@ -91,8 +90,6 @@ pub fn probe(config: &Config) -> Result<Totals, Error> {
 /// The first login of a user in a month, on its way to a store.
 #[derive(Clone, Debug)]
 pub struct Visit {
-    /// The month in which it counts.
-    pub month: Month,
     /// Who it was, as far as a store may know.
     pub marker: Marker,
     /// Who it was, for a store whose [`Character::keeps_users`].
@@ -124,15 +121,20 @@ pub struct MonthState {
     pub first: Option<i64>,
 }
 
-/// Visits to be committed together, in the order of the logins.
+/// Visits of one month, to be committed together, in the order of the logins.
+///
+/// Of one month, because a failure then leaves nothing of the batch written
+/// that is still taken to be pending.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
+    /// The month in which they count.
+    pub month: Month,
+    /// What else is to be kept of it.
+    pub state: &'a MonthState,
     /// The visits.
     pub visits: &'a [Visit],
     /// The table of their keys.
     pub keys: &'a KeyTable,
-    /// The state of each month that the visits are of.
-    pub months: &'a BTreeMap<Month, MonthState>,
 }
 
 /// An open month as a store found it.

@@ -7,7 +7,6 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -61,7 +60,6 @@ fn record(store: &mut Prosody, month: Month, names: &[&str], client: &str) {
         .map(|name| {
             let user = User::new(name.as_bytes()).unwrap();
             Visit {
-                month,
                 marker: Realm::default().marking(&key).of(user),
                 user: Some(KeptUser::from(user)),
                 place: keys.id("geo-DE-HE-2925533"),
@@ -70,12 +68,13 @@ fn record(store: &mut Prosody, month: Month, names: &[&str], client: &str) {
             }
         })
         .collect();
-    let months = BTreeMap::from([(month, MonthState { key, first: None })]);
+    let state = MonthState { key, first: None };
     store
         .commit(&Batch {
+            month,
+            state: &state,
             visits: &visits,
             keys: &keys,
-            months: &months,
         })
         .unwrap();
 }

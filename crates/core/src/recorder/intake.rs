@@ -1,5 +1,6 @@
 //! What waits for the writer, behind one short lock.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -12,9 +13,9 @@ use crate::{Error, Month};
 #[derive(Default)]
 pub(super) struct Intake {
     /// Visits that nobody has tried to write.
-    pub(super) pending: Vec<Visit>,
+    pub(super) pending: BTreeMap<Month, Vec<Visit>>,
     /// Visits that the writer is writing.
-    pub(super) taken: Arc<Vec<Visit>>,
+    pub(super) taken: BTreeMap<Month, Arc<Vec<Visit>>>,
     /// Months that are closed here and not yet in the store.
     pub(super) closing: Vec<Arc<Tally>>,
     /// Months before this one are to be closed in the store.
@@ -38,6 +39,13 @@ pub(super) struct Intake {
 impl Intake {
     pub(super) fn has_work(&self) -> bool {
         !self.pending.is_empty() || self.close_before.is_some()
+    }
+
+    /// How many visits the store does not have yet.
+    pub(super) fn waiting(&self) -> usize {
+        let pending: usize = self.pending.values().map(Vec::len).sum();
+        let taken: usize = self.taken.values().map(|visits| visits.len()).sum();
+        pending + taken
     }
 
     /// Whether somebody waits for the writer.

@@ -1,7 +1,6 @@
 //! What a recorder does with its store besides writing visits: all of it may
 //! wait.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,36 +53,34 @@ impl Recorder {
             // Another process began the month under another key. Markers under
             // ours are worth nothing; those users count at their next login.
             tallies.retain(|tally| tally.month != open.month);
-            intake.pending.retain(|visit| visit.month != open.month);
+            intake.pending.remove(&open.month);
             tallies.push(Arc::new(tally(open, &self.realm)));
         }
         let closed_before = ours.closed_before().max(loaded.closed_before);
-        intake.pending.retain(|visit| visit.month >= closed_before);
+        intake.pending = intake.pending.split_off(&closed_before);
         let closes = self.character.closes_months;
         self.calendar
             .store(Arc::new(Calendar::new(closes, closed_before, tallies)));
         Ok(store)
     }
 
-    /// What the store must keep of the months that `visits` are of.
-    pub(crate) fn month_states(&self, visits: &[Visit]) -> BTreeMap<Month, MonthState> {
-        let wanted: BTreeSet<Month> = visits.iter().map(|visit| visit.month).collect();
+    /// What the store must keep of a month.
+    pub(crate) fn month_state(&self, month: Month) -> Option<MonthState> {
         let intake = self.intake.lock();
         let calendar = self.calendar.load();
         calendar
             .tallies()
             .iter()
             .chain(&intake.closing)
-            .filter(|tally| wanted.contains(&tally.month))
-            .map(|tally| (tally.month, tally.state()))
-            .collect()
+            .find(|tally| tally.month == month)
+            .map(|tally| tally.state())
     }
 
     pub(crate) fn health(&self) -> Health {
         let settings = self.settings.load();
         let intake = self.intake.lock();
         Health {
-            pending: intake.pending.len() + intake.taken.len(),
+            pending: intake.waiting(),
             last_flush: intake.last_flush,
             failing: intake.outcome.is_some(),
             geoip_built: settings.lookup.geo().map(|table| table.built()),
@@ -104,11 +101,23 @@ impl Recorder {
         self.with_store(|store| {
             let mut totals = store.totals()?;
             let intake = self.intake.lock();
-            for visit in intake.taken.iter().chain(&intake.pending) {
-                let month = totals.entry(visit.month).or_default();
+            let taken = intake
+                .taken
+                .iter()
+                .map(|(&month, visits)| (month, &**visits));
+            let pending = intake
+                .pending
+                .iter()
+                .map(|(&month, visits)| (month, visits));
+            for (month, visits) in taken.chain(pending) {
+                let month = totals.entry(month).or_default();
                 // A new month of a store whose months close.
                 month.open |= self.character.closes_months;
-                for key in visit.keys().filter_map(|id| self.keys.key(id)) {
+                for key in visits
+                    .iter()
+                    .flat_map(Visit::keys)
+                    .filter_map(|id| self.keys.key(id))
+                {
                     let count = month.counts.entry(key).or_default();
                     *count = count.saturating_add(1);
                 }

@@ -1,5 +1,6 @@
 //! The writer: one thread per counter, which alone waits for the store.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -53,7 +54,7 @@ struct Writer<'a> {
 
 /// What one round is to do.
 struct Work {
-    visits: Arc<Vec<Visit>>,
+    visits: BTreeMap<Month, Arc<Vec<Visit>>>,
     close_before: Option<Month>,
     ticket: u64,
     stop: bool,
@@ -112,15 +113,18 @@ impl<'a> Writer<'a> {
     fn take(&self) -> Work {
         let mut intake = self.recorder.intake.lock();
         let mut work = Work {
-            visits: Arc::default(),
+            visits: BTreeMap::new(),
             close_before: None,
             ticket: intake.wanted,
             stop: intake.stop,
         };
         if intake.is_urgent() || intake.due.is_some_and(|due| due <= Instant::now()) {
-            work.visits = Arc::new(std::mem::take(&mut intake.pending));
+            let pending = std::mem::take(&mut intake.pending).into_iter();
+            work.visits = pending
+                .map(|(month, visits)| (month, Arc::new(visits)))
+                .collect();
             work.close_before = intake.close_before;
-            intake.taken = Arc::clone(&work.visits);
+            intake.taken = work.visits.clone();
             intake.due = None;
         }
         work
@@ -131,15 +135,17 @@ impl<'a> Writer<'a> {
     fn write(&self, work: &mut Work) -> Result<(), Error> {
         let recorder = self.recorder;
         recorder.with_store(|store| {
-            if !work.visits.is_empty() {
+            while let Some(entry) = work.visits.first_entry() {
+                let month = *entry.key();
                 store.commit(&Batch {
-                    visits: &work.visits,
+                    month,
+                    state: &recorder.month_state(month).ok_or(Error::Internal)?,
+                    visits: entry.get(),
                     keys: &recorder.keys,
-                    months: &recorder.month_states(&work.visits),
                 })?;
                 // Whatever fails from here on, these are written.
-                work.visits = Arc::default();
-                recorder.intake.lock().taken = Arc::default();
+                entry.remove();
+                recorder.intake.lock().taken.remove(&month);
             }
             if let Some(month) = work.close_before {
                 store.close_before(month)?;
@@ -187,10 +193,11 @@ impl<'a> Writer<'a> {
         self.pause = Some(pause);
         {
             let mut intake = self.recorder.intake.lock();
-            let mut visits = Vec::clone(&work.visits);
-            visits.append(&mut intake.pending);
-            intake.pending = visits;
-            intake.taken = Arc::default();
+            for (&month, visits) in &work.visits {
+                let pending = intake.pending.entry(month).or_default();
+                pending.splice(..0, visits.iter().cloned());
+            }
+            intake.taken.clear();
             intake.due = Some(Instant::now() + pause);
             intake.tried = work.ticket;
             intake.outcome = Some(error.clone());

@@ -29,6 +29,9 @@ pub fn check_durable<O: FnMut() -> Opened>(make: impl Fn() -> O) {
     many_small_commits_equal_one_large(make(), make());
 }
 
+/// A visit and the month in which it counts.
+pub type Dated = (Month, Visit);
+
 /// A month in the making, with what a counter would hold.
 pub struct Maker {
     pub keys: KeyTable,
@@ -43,37 +46,42 @@ impl Maker {
         }
     }
 
-    pub fn visit(&mut self, text: &str, name: &str, place: &str, client: &str) -> Visit {
+    pub fn visit(&mut self, text: &str, name: &str, place: &str, client: &str) -> Dated {
         let month = month(text);
         let state = self.months.entry(month).or_insert_with(|| MonthState {
             key: MonthKey::random().unwrap(),
             first: Some(month.start() + 60),
         });
         let user = User::new(name.as_bytes()).unwrap();
-        Visit {
-            month,
+        let visit = Visit {
             marker: Realm::default().marking(&state.key).of(user),
             user: Some(KeptUser::from(user)),
             place: self.keys.id(&format!("geo-{place}")),
             client: self.keys.id(&format!("client-{client}")),
             asn: None,
-        }
+        };
+        (month, visit)
     }
 
-    pub fn commit(&self, store: &mut dyn Store, visits: &[Visit]) {
-        let months = self
-            .months
-            .iter()
-            .filter(|(month, _)| visits.iter().any(|visit| visit.month == **month))
-            .map(|(month, state)| (*month, state.clone()))
-            .collect();
-        store
-            .commit(&Batch {
-                visits,
-                keys: &self.keys,
-                months: &months,
-            })
-            .unwrap();
+    /// Commits visits, those of each month together.
+    pub fn commit(&self, store: &mut dyn Store, visits: &[Dated]) {
+        self.try_commit(store, visits).unwrap();
+    }
+
+    pub fn try_commit(&self, store: &mut dyn Store, visits: &[Dated]) -> Result<(), Error> {
+        for (&month, state) in &self.months {
+            let of_month = visits.iter().filter(|(other, _)| *other == month);
+            let visits: Vec<Visit> = of_month.map(|(_, visit)| visit.clone()).collect();
+            if !visits.is_empty() {
+                store.commit(&Batch {
+                    month,
+                    state,
+                    visits: &visits,
+                    keys: &self.keys,
+                })?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -144,7 +152,7 @@ fn months_are_separate(store: &mut dyn Store) {
 
 fn a_batch_may_be_committed_again(store: &mut dyn Store) {
     let mut maker = Maker::new();
-    let visits: Vec<Visit> = ["a", "b", "c"]
+    let visits: Vec<Dated> = ["a", "b", "c"]
         .iter()
         .map(|name| maker.visit("2026-08", name, "DE-?-?", "IOS"))
         .collect();
@@ -161,7 +169,7 @@ fn a_batch_may_be_committed_again(store: &mut dyn Store) {
 fn a_network_is_counted_when_there_is_one(store: &mut dyn Store) {
     let mut maker = Maker::new();
     let mut visit = maker.visit("2026-08", "juliet", "?-?-?", "?");
-    visit.asn = Some(maker.keys.id("asn-AS3320"));
+    visit.1.asn = Some(maker.keys.id("asn-AS3320"));
     maker.commit(store, &[visit]);
     assert_totals(
         store,
@@ -190,6 +198,9 @@ fn a_closed_month_is_final(store: &mut dyn Store) {
         ],
     );
     if store.character().closes_months {
+        let late = maker.visit("2026-07", "romeo", "DE-?-?", "IOS");
+        let refused = maker.try_commit(store, &[late]).unwrap_err();
+        assert!(matches!(refused, Error::MonthClosed(_)), "{refused}");
         let open: Vec<bool> = store
             .totals()
             .unwrap()
@@ -212,7 +223,7 @@ fn a_closed_month_is_final(store: &mut dyn Store) {
 
 fn purge_deletes_closed_months_only(store: &mut dyn Store) {
     let mut maker = Maker::new();
-    let visits: Vec<Visit> = ["2026-06", "2026-07", "2026-08"]
+    let visits: Vec<Dated> = ["2026-06", "2026-07", "2026-08"]
         .iter()
         .map(|text| maker.visit(text, "juliet", "DE-?-?", "IOS"))
         .collect();
@@ -230,7 +241,7 @@ fn a_forgotten_user_counts_again(store: &mut dyn Store) {
     let romeo = maker.visit("2026-08", "romeo", "DE-?-?", "IOS");
     maker.commit(store, &[juliet.clone(), romeo.clone()]);
     store
-        .forget(user("juliet"), &[(juliet.month, juliet.marker)])
+        .forget(user("juliet"), &[(juliet.0, juliet.1.marker)])
         .unwrap();
     assert_totals(store, &["2026-08 client-IOS 2", "2026-08 geo-DE-?-? 2"]);
     maker.commit(store, &[juliet, romeo]);
@@ -305,7 +316,7 @@ fn everything_is_there_after_opening_again(mut open: impl FnMut() -> Opened) {
         store.close_before(month("2026-08")).unwrap();
     }
     let settled = MonthState {
-        key: maker.months[&august.month].key.clone(),
+        key: maker.months[&august.0].key.clone(),
         first: None,
     };
     let expected = [
@@ -322,7 +333,7 @@ fn everything_is_there_after_opening_again(mut open: impl FnMut() -> Opened) {
             assert_eq!(loaded.closed_before, month("2026-08"));
             assert_eq!(loaded.open.len(), 1);
             assert_eq!(loaded.open[0].state, settled);
-            assert_eq!(*loaded.open[0].markers, [august.marker]);
+            assert_eq!(*loaded.open[0].markers, [august.1.marker]);
         }
         // The markers are there too: the same visit adds nothing.
         maker.commit(&mut *store, std::slice::from_ref(&august));
@@ -335,7 +346,7 @@ fn many_small_commits_equal_one_large(
     mut large: impl FnMut() -> Opened,
 ) {
     let mut maker = Maker::new();
-    let visits: Vec<Visit> = (0..300)
+    let visits: Vec<Dated> = (0..300)
         .map(|i| {
             maker.visit(
                 "2026-08",

@@ -57,24 +57,20 @@ impl Store for Memory {
     }
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
-        for (&month, state) in batch.months {
-            self.open
-                .entry(month)
-                .and_modify(|open| open.state.first = state.first)
-                .or_insert_with(|| Open {
-                    state: state.clone(),
-                    markers: BTreeSet::new(),
-                });
+        if Some(batch.month) < self.closed_before {
+            return Err(Error::MonthClosed(batch.month));
         }
+        let open = self.open.entry(batch.month).or_insert_with(|| Open {
+            state: batch.state.clone(),
+            markers: BTreeSet::new(),
+        });
+        open.state.first = batch.state.first;
+        let totals = self.totals.entry(batch.month).or_default();
+        totals.open = true;
         for visit in batch.visits {
-            let Some(open) = self.open.get_mut(&visit.month) else {
-                return Err(Error::MonthClosed(visit.month));
-            };
             if !open.markers.insert(visit.marker) {
                 continue;
             }
-            let totals = self.totals.entry(visit.month).or_default();
-            totals.open = true;
             for key in visit.keys().filter_map(|id| batch.keys.key(id)) {
                 *totals.counts.entry(key).or_default() += 1;
             }

@@ -170,7 +170,7 @@ impl Store for Prosody {
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         self.prepare()?;
         let mut changes = Changes::new();
-        let mut counts: BTreeMap<(Month, KeyId), u64> = BTreeMap::new();
+        let mut counts: BTreeMap<KeyId, u64> = BTreeMap::new();
         for visit in batch.visits {
             let user = visit.user.as_ref().ok_or(Error::Internal)?;
             let stem = names::stem(user.as_user());
@@ -178,21 +178,21 @@ impl Store for Prosody {
                 Some(&month) => Some(month),
                 None => self.markers.last(&stem)?,
             };
-            if last >= Some(visit.month) {
+            if last >= Some(batch.month) {
                 continue;
             }
-            changes.insert(stem, visit.month);
+            changes.insert(stem, batch.month);
             for key in visit.keys() {
-                *counts.entry((visit.month, key)).or_default() += 1;
+                *counts.entry(key).or_default() += 1;
             }
         }
         if changes.is_empty() {
             return Ok(());
         }
         let mut sheet = self.take_sheet()?;
-        for ((month, key), count) in counts {
+        for (key, count) in counts {
             let key = batch.keys.key(key).ok_or(Error::Internal)?;
-            sheet.add(month, &key, count)?;
+            sheet.add(batch.month, &key, count)?;
         }
         self.write(sheet, changes)
     }

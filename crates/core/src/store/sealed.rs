@@ -136,30 +136,23 @@ impl Store for Sealed {
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         self.must_record()?;
-        for visit in batch.visits {
-            if visit.month < self.closed_before {
-                return Err(Error::MonthClosed(visit.month));
-            }
+        let Batch { month, state, .. } = *batch;
+        if month < self.closed_before {
+            return Err(Error::MonthClosed(month));
         }
-        for (&month, state) in batch.months {
-            if month < self.closed_before {
-                continue;
-            }
-            let file = self
-                .months
-                .entry(month)
-                .or_insert_with(|| OpenFile::new(month, state.clone(), &self.realm));
-            if file.state.key != state.key {
-                return Err(Error::storage(
-                    format_args!("cannot write {month}"),
-                    "it has another key",
-                ));
-            }
-            file.state.first = state.first;
-            let additions = file.additions(batch);
-            file.add(&additions, &self.folder)?;
+        let file = self
+            .months
+            .entry(month)
+            .or_insert_with(|| OpenFile::new(month, state.clone(), &self.realm));
+        if file.state.key != state.key {
+            return Err(Error::storage(
+                format_args!("cannot write {month}"),
+                "it has another key",
+            ));
         }
-        Ok(())
+        file.state.first = state.first;
+        let additions = file.additions(batch);
+        file.add(&additions, &self.folder)
     }
 
     fn close_before(&mut self, month: Month) -> Result<(), Error> {

@@ -8,8 +8,8 @@ use crate::sync::Mutex;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::contract::{self, Maker, month, shown, user};
-use crate::store::{MonthState, OpenMonth, Visit};
+use crate::store::contract::{self, Dated, Maker, month, shown, user};
+use crate::store::{MonthState, OpenMonth};
 use crate::{Counts, Key, MonthKey};
 
 mod crash;
@@ -94,7 +94,7 @@ fn marker(month: &str) -> String {
     format!("return {{\n\t[\"last-recorded\"] = \"{month}\";\n}};\n")
 }
 
-fn visit(maker: &mut Maker, name: &str) -> Visit {
+fn visit(maker: &mut Maker, name: &str) -> Dated {
     maker.visit("2026-11", name, "DE-HE-2925533", "IOS")
 }
 
@@ -282,14 +282,11 @@ fn a_marker_file_that_cannot_be_opened_is_an_error_without_the_name() {
     let mut store = place.open();
     let mut maker = Maker::new();
     let visit = visit(&mut maker, "juliet");
-    let months = maker.months.clone();
-    let batch = Batch {
-        visits: &[visit],
-        keys: &maker.keys,
-        months: &months,
-    };
     for message in [
-        store.commit(&batch).unwrap_err().to_string(),
+        maker
+            .try_commit(&mut store, &[visit])
+            .unwrap_err()
+            .to_string(),
         store.users().unwrap_err().to_string(),
         store.forget(user("juliet"), &[]).unwrap_err().to_string(),
     ] {
@@ -345,13 +342,11 @@ fn nothing_is_added_to_what_is_no_count() {
         let mut store = place.open();
         let mut maker = Maker::new();
         let visits = [maker.visit("2026-11", "juliet", "FR-?-?", "IOS")];
-        let batch = Batch {
-            visits: &visits,
-            keys: &maker.keys,
-            months: &maker.months,
-        };
-        assert!(store.commit(&batch).is_err());
-        assert!(store.commit(&batch).is_err(), "not even when tried again");
+        assert!(maker.try_commit(&mut store, &visits).is_err());
+        assert!(
+            maker.try_commit(&mut store, &visits).is_err(),
+            "not even when tried again"
+        );
         assert_eq!(place.names(), [TOTALS]);
         assert_eq!(place.read(TOTALS), text);
     }

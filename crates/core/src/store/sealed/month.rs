@@ -159,11 +159,7 @@ impl OpenFile {
     /// there yet, with its counts.
     pub(super) fn additions(&self, batch: &Batch<'_>) -> Additions {
         let mut first_visits = BTreeMap::new();
-        for visit in batch
-            .visits
-            .iter()
-            .filter(|visit| visit.month == self.month)
-        {
+        for visit in batch.visits {
             let known = self.whole_markers.binary_search(&visit.marker).is_ok()
                 || self.since_markers.binary_search(&visit.marker).is_ok();
             if !known {

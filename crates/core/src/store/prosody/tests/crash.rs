@@ -5,7 +5,7 @@ use super::*;
 
 /// Visits of one batch: old users, new users, and more than are synced one by
 /// one, if `many`.
-fn batch(maker: &mut Maker, many: bool) -> Vec<Visit> {
+fn batch(maker: &mut Maker, many: bool) -> Vec<Dated> {
     let count = if many { 50 } else { 3 };
     (0..count)
         .map(|i| format!("new{i}"))
@@ -27,16 +27,14 @@ fn place(maker: &mut Maker) -> Place {
 }
 
 /// Does the steps of committing the batch, up to a crash.
-fn crash_after(store: &mut Prosody, maker: &Maker, visits: &[Visit], steps: &[Step]) {
+fn crash_after(store: &mut Prosody, maker: &Maker, visits: &[Dated], steps: &[Step]) {
     let mut sheet = store.take_sheet().unwrap();
     let mut changes = Changes::new();
-    for visit in visits {
+    for (month, visit) in visits {
         let stem = names::stem(visit.user.as_ref().unwrap().as_user());
-        changes.insert(stem, visit.month);
+        changes.insert(stem, *month);
         for key in visit.keys() {
-            sheet
-                .add(visit.month, &maker.keys.key(key).unwrap(), 1)
-                .unwrap();
+            sheet.add(*month, &maker.keys.key(key).unwrap(), 1).unwrap();
         }
     }
     let (journal, text) = plan(&sheet, changes);
@@ -64,7 +62,7 @@ fn counted(place: &Place) -> usize {
 
 /// What must hold after a crash: `counted` now, as a reader sees it and after
 /// opening; all of the batch, once, when it is committed again.
-fn check(place: &Place, maker: &Maker, visits: &[Visit], now: usize, case: &str) {
+fn check(place: &Place, maker: &Maker, visits: &[Dated], now: usize, case: &str) {
     assert_eq!(counted(place), now, "{case}, read");
     let mut store = place.open();
     assert_eq!(counted(place), now, "{case}, opened");
