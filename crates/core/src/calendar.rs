@@ -1,7 +1,5 @@
 //! Which months are open: the rule by which they close.
 
-use std::sync::Arc;
-
 use crate::Month;
 use crate::tally::Tally;
 
@@ -9,21 +7,20 @@ use crate::tally::Tally;
 /// find their place, and a clock that is wrong for a while closes nothing.
 const GRACE: i64 = 24 * 60 * 60;
 
-/// The months that can be counted in. Replaced as a whole when one opens or
-/// closes, so that a login reads it without a lock.
+/// The months that can be counted in.
 #[derive(Clone, Debug)]
 pub(crate) struct Calendar {
     /// Whether months close at all: that is for the store to say.
     closes: bool,
     closed_before: Month,
     /// By month, ascending.
-    tallies: Vec<Arc<Tally>>,
+    tallies: Vec<Tally>,
     /// The first time at which a login closes a month.
     closes_at: i64,
 }
 
 impl Calendar {
-    pub(crate) fn new(closes: bool, closed_before: Month, tallies: Vec<Arc<Tally>>) -> Self {
+    pub(crate) fn new(closes: bool, closed_before: Month, tallies: Vec<Tally>) -> Self {
         let mut calendar = Self {
             closes,
             closed_before,
@@ -31,7 +28,8 @@ impl Calendar {
             closes_at: i64::MAX,
         };
         calendar.tallies.sort_by_key(|tally| tally.month);
-        calendar.update();
+        // Who brings months that are closed already has nothing to do about it.
+        let _closed = calendar.update();
         calendar
     }
 
@@ -39,52 +37,65 @@ impl Calendar {
         self.closed_before
     }
 
-    pub(crate) fn tallies(&self) -> &[Arc<Tally>] {
+    pub(crate) fn tallies(&self) -> &[Tally] {
         &self.tallies
     }
 
-    /// The tally of `month` when a login at `time` changes nothing here: the
-    /// month is open, and the login is neither its earliest nor closes another.
-    pub(crate) fn settled(&self, month: Month, time: i64) -> Option<&Arc<Tally>> {
+    pub(crate) fn get_mut(&mut self, month: Month) -> Option<&mut Tally> {
+        self.tallies.iter_mut().find(|tally| tally.month == month)
+    }
+
+    /// The tally of the month of `time` when a login then changes nothing here:
+    /// the month is open, and the login is neither its earliest nor closes
+    /// another.
+    pub(crate) fn settled(&self, time: i64) -> Option<&Tally> {
         // Nearly always the newest of one or two.
-        let tally = self
-            .tallies
-            .iter()
-            .rev()
-            .find(|tally| tally.month == month)?;
+        let tally = self.tallies.iter().rev().find(|tally| tally.covers(time))?;
         (time >= tally.first() && time < self.closes_at).then_some(tally)
     }
 
-    /// Takes note of a login at `time` in the month of `tally`, which is added
-    /// when it is not there. Afterwards every month is closed that is before
-    /// one whose first login was a day or more ago.
-    pub(crate) fn note(&mut self, tally: &Arc<Tally>, time: i64) {
+    /// Opens a month, unless it is open.
+    pub(crate) fn add(&mut self, tally: Tally) {
         if !self.tallies.iter().any(|other| other.month == tally.month) {
-            self.tallies.push(Arc::clone(tally));
+            self.tallies.push(tally);
             self.tallies.sort_by_key(|tally| tally.month);
         }
-        tally.lower_first(time);
-        let reached =
-            |tally: &&Arc<Tally>| tally.month > self.closed_before && closes_at(tally) <= time;
+    }
+
+    /// Takes note of a login at `time` in `month`, which is open, and returns
+    /// the months that it closes: all before one whose first login was a day or
+    /// more ago.
+    pub(crate) fn note(&mut self, month: Month, time: i64) -> Vec<Tally> {
+        if let Some(tally) = self.get_mut(month) {
+            tally.lower_first(time);
+        }
+        let reached = |tally: &&Tally| tally.month > self.closed_before && closes_at(tally) <= time;
         if self.closes {
             if let Some(tally) = self.tallies.iter().rev().find(reached) {
                 self.closed_before = tally.month;
             }
         }
-        self.update();
+        self.update()
     }
 
-    /// Keeps the newest `count` months only.
-    pub(crate) fn truncate(&mut self, count: usize) {
-        let surplus = self.tallies.len().saturating_sub(count);
-        self.tallies.drain(..surplus);
-        self.update();
+    /// Forgets the oldest months that are not needed, until `count` are left.
+    pub(crate) fn truncate(&mut self, count: usize, is_needed: impl Fn(Month) -> bool) {
+        let mut surplus = self.tallies.len().saturating_sub(count);
+        self.tallies.retain(|tally| {
+            let goes = surplus > 0 && !is_needed(tally.month);
+            surplus -= usize::from(goes);
+            !goes
+        });
     }
 
-    fn update(&mut self) {
+    /// Takes out what is closed, and returns it.
+    fn update(&mut self) -> Vec<Tally> {
         let closed_before = self.closed_before;
-        self.tallies.retain(|tally| tally.month >= closed_before);
-        for tally in &self.tallies {
+        let first_open = self
+            .tallies
+            .partition_point(|tally| tally.month < closed_before);
+        let closed = self.tallies.drain(..first_open).collect();
+        for tally in &mut self.tallies {
             if tally.month == closed_before || !self.closes {
                 tally.settle();
             }
@@ -93,9 +104,10 @@ impl Calendar {
             .tallies
             .iter()
             .filter(|tally| self.closes && tally.month > closed_before)
-            .map(|tally| closes_at(tally))
+            .map(closes_at)
             .min()
             .unwrap_or(i64::MAX);
+        closed
     }
 }
 
@@ -116,12 +128,18 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn tally(month: Month, time: i64) -> Arc<Tally> {
+    fn tally(month: Month, time: i64) -> Tally {
         let state = MonthState {
             key: MonthKey::from_bytes([1; 32]),
             first: Some(time),
         };
-        Arc::new(Tally::new(month, &state, &Realm::default(), Arc::default()))
+        Tally::new(month, &state, &Realm::default(), &[]).unwrap()
+    }
+
+    fn login(calendar: &mut Calendar, time: i64) -> Vec<Tally> {
+        let month = Month::of(time).unwrap();
+        calendar.add(tally(month, time));
+        calendar.note(month, time)
     }
 
     /// Logins at the given times, in this order; what is closed after each.
@@ -130,10 +148,8 @@ mod tests {
         let mut closed = Vec::new();
         for &time in times {
             let month = Month::of(time).unwrap();
-            if month >= calendar.closed_before() && calendar.settled(month, time).is_none() {
-                let known = calendar.tallies().iter().find(|tally| tally.month == month);
-                let tally = known.map_or_else(|| tally(month, time), Arc::clone);
-                calendar.note(&tally, time);
+            if month >= calendar.closed_before() && calendar.settled(time).is_none() {
+                login(&mut calendar, time);
             }
             closed.push(calendar.closed_before().to_string());
         }
@@ -213,39 +229,40 @@ mod tests {
         let mut calendar = Calendar::new(false, Month::FIRST, Vec::new());
         for text in ["2026-09", "2026-07", "2026-08"] {
             let start = month(text).start();
-            calendar.note(&tally(month(text), start + 5), start + 5);
-            assert!(calendar.settled(month(text), start).is_some());
+            assert!(login(&mut calendar, start + 5).is_empty());
+            assert!(calendar.settled(start).is_some());
         }
         assert_eq!(calendar.closed_before(), Month::FIRST);
-        calendar.truncate(2);
-        let months: Vec<String> = calendar
-            .tallies()
-            .iter()
-            .map(|tally| tally.month.to_string())
-            .collect();
-        assert_eq!(months, ["2026-08", "2026-09"]);
+        let months = |calendar: &Calendar| {
+            let months = calendar.tallies().iter().map(|tally| tally.month);
+            months.map(|month| month.to_string()).collect::<Vec<_>>()
+        };
+        calendar.truncate(2, |_| false);
+        assert_eq!(months(&calendar), ["2026-08", "2026-09"]);
+        login(&mut calendar, month("2026-01").start());
+        calendar.truncate(2, |needed| needed == month("2026-01"));
+        assert_eq!(months(&calendar), ["2026-01", "2026-09"]);
     }
 
     #[test]
     fn settled_months_need_no_second_look() {
         let september = month("2026-09").start();
         let mut calendar = Calendar::new(true, Month::FIRST, Vec::new());
-        calendar.note(&tally(month("2026-09"), september + 5), september + 5);
+        login(&mut calendar, september - 5 * DAY);
+        assert!(login(&mut calendar, september + 5).is_empty());
         for (time, settled) in [
             (september + 4, false),
             (september + 5, true),
             (september + 5 + DAY, false),
         ] {
-            assert_eq!(
-                calendar.settled(month("2026-09"), time).is_some(),
-                settled,
-                "{time}"
-            );
+            assert_eq!(calendar.settled(time).is_some(), settled, "{time}");
         }
-        let tally = Arc::clone(&calendar.tallies()[0]);
-        calendar.note(&tally, september + 5 + DAY);
-        for time in [september, september + 40 * DAY] {
-            assert!(calendar.settled(month("2026-09"), time).is_some(), "{time}");
+        let closed = login(&mut calendar, september + 5 + DAY);
+        assert_eq!(closed.len(), 1);
+        assert_eq!(closed[0].month, month("2026-08"));
+        for time in [september, september + 29 * DAY] {
+            assert!(calendar.settled(time).is_some(), "{time}");
         }
+        assert!(calendar.settled(september - 1).is_none());
     }
 }

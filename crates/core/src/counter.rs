@@ -1,18 +1,13 @@
 //! The counter: what a host opens, records into, asks and closes.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use arc_swap::ArcSwapOption;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::geo::GeoTable;
-use crate::recorder::{Recorder, Settings};
+use crate::recorder::{PATIENCE, Recorder, Settings, Stage, View};
 use crate::sync::Mutex;
-use crate::{Config, Error, Health, Login, Lookup, Month, Totals, User, fork};
-
-/// How long `close` and `forget` wait for pending visits.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::{Config, Error, Health, Login, Lookup, Month, Totals, User};
 
 /// Counts the users of one host. Shared by threads.
 ///
@@ -24,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A `fork` while another thread opens or closes a counter leaves that counter
 /// unusable in the child.
 pub struct Counter {
-    recorder: ArcSwapOption<Recorder>,
+    /// Where logins look. There is none before the counter is first opened.
+    stage: OnceLock<Arc<Stage>>,
     /// Held while the counter is opened or closed.
     opening: Mutex<()>,
 }
@@ -34,7 +30,7 @@ impl Counter {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            recorder: ArcSwapOption::const_empty(),
+            stage: OnceLock::new(),
             opening: Mutex::new(()),
         }
     }
@@ -56,26 +52,28 @@ impl Counter {
     }
 
     fn open_new(&self, config: &Config) -> Result<(), Error> {
+        let stage = self.stage.get_or_init(Arc::default);
         // A broken counter still holds the lock of its store.
-        if let Some(broken) = self.recorder.swap(None) {
-            broken.abandon();
+        if let Some(broken) = stage.swap(None) {
+            broken.recorder.abandon();
         }
-        let recorder = Recorder::open(config)?;
+        let recorder = Recorder::open(config, stage)?;
         recorder.retain_at_open();
-        self.recorder.store(Some(recorder));
+        recorder.show();
         Ok(())
     }
 
     fn reopen(&self, recorder: &Arc<Recorder>, config: &Config) -> Result<(), Error> {
         let old = recorder.settings.load_full();
         if old.config.store != config.store {
-            let next = Recorder::open(config)?;
+            let stage = self.stage.get_or_init(Arc::default);
+            let next = Recorder::open(config, stage)?;
             if let Err(error) = recorder.close(PATIENCE) {
                 next.abandon();
                 return Err(error);
             }
             next.retain_at_open();
-            self.recorder.store(Some(next));
+            next.show();
             return Ok(());
         }
         for (key, changed) in [
@@ -109,10 +107,10 @@ impl Counter {
     /// range, or too many visits are pending. The login is not counted; if the
     /// user comes again, that login may be.
     pub fn record(&self, login: &Login<'_>) -> Result<(), Error> {
-        let recorder = self.recorder.load();
-        match recorder.as_ref() {
-            Some(recorder) if recorder.generation == fork::generation() => recorder.record(login),
-            Some(_) => self.current()?.record(login),
+        let view = self.stage.get().ok_or(Error::Closed)?.load();
+        match view.as_ref() {
+            Some(view) if view.is_ours() => view.record(login),
+            Some(_) => self.view()?.record(login),
             None => Err(Error::Closed),
         }
     }
@@ -140,7 +138,7 @@ impl Counter {
         } else {
             recorder.abandon();
         }
-        self.recorder.store(None);
+        self.hide();
         Ok(())
     }
 
@@ -212,24 +210,35 @@ impl Counter {
     /// Marks the counter as unusable after a panic: everything fails with
     /// [`Error::Internal`] until it is opened again.
     pub fn break_down(&self) {
-        if let Some(recorder) = self.recorder.load().as_ref() {
-            recorder.break_down();
+        if let Some(view) = self.stage.get().and_then(|stage| stage.load_full()) {
+            view.recorder.break_down();
         }
     }
 
-    /// The recorder of this process: after a fork, a new one.
+    /// The recorder of this process.
     fn current(&self) -> Result<Arc<Recorder>, Error> {
+        Ok(Arc::clone(&self.view()?.recorder))
+    }
+
+    /// The view of this process: after a fork, a new one.
+    fn view(&self) -> Result<Arc<View>, Error> {
+        let stage = self.stage.get().ok_or(Error::Closed)?;
         loop {
-            let recorder = self.recorder.load_full().ok_or(Error::Closed)?;
-            if recorder.generation == fork::generation() {
-                return Ok(recorder);
+            let view = stage.load_full().ok_or(Error::Closed)?;
+            if view.is_ours() {
+                return Ok(view);
             }
-            let ours = recorder.for_child();
-            let previous = self.recorder.compare_and_swap(&recorder, Some(ours));
+            let ours = Recorder::for_child(&view)?.first_view();
+            let previous = stage.compare_and_swap(&view, Some(ours));
             // The parent's is never dropped: that would close its files.
-            std::mem::forget(recorder);
+            std::mem::forget(view);
             drop(previous);
         }
+    }
+
+    /// Has logins find the counter closed.
+    fn hide(&self) -> Option<Arc<View>> {
+        self.stage.get()?.swap(None)
     }
 }
 
@@ -243,8 +252,8 @@ impl Drop for Counter {
     /// Closes the counter. What cannot be written is lost.
     fn drop(&mut self) {
         if self.close().is_err() {
-            if let Some(recorder) = self.recorder.swap(None) {
-                recorder.abandon();
+            if let Some(view) = self.hide() {
+                view.recorder.abandon();
             }
         }
     }
@@ -254,15 +263,4 @@ impl fmt::Debug for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Counter(..)")
     }
-}
-
-/// The time of the system clock, in Unix seconds.
-#[must_use]
-pub fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_secs()).ok())
-        // A clock before 1970: a time that no login has.
-        .unwrap_or(-1)
 }

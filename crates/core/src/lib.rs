@@ -5,6 +5,7 @@
 mod address;
 mod calendar;
 pub mod client;
+mod clock;
 mod config;
 mod copy;
 mod counter;
@@ -21,6 +22,7 @@ mod marker;
 mod month;
 mod place;
 mod recorder;
+mod seen;
 pub mod store;
 mod sync;
 mod tally;
@@ -28,9 +30,10 @@ mod totals;
 mod user;
 
 pub use address::Address;
+pub use clock::now;
 pub use config::Config;
 pub use copy::{Outcome, copy};
-pub use counter::{Counter, now};
+pub use counter::Counter;
 pub use countries::Countries;
 pub use error::Error;
 pub use health::Health;

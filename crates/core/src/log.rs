@@ -32,20 +32,24 @@ impl Log {
         Self(Arc::new(receiver))
     }
 
+    pub(crate) fn write(&self, level: Level, line: &str) {
+        (self.0)(level, line);
+    }
+
     pub(crate) fn error(&self, line: impl fmt::Display) {
-        (self.0)(Level::Error, &line.to_string());
+        self.write(Level::Error, &line.to_string());
     }
 
     pub(crate) fn warn(&self, line: impl fmt::Display) {
-        (self.0)(Level::Warn, &line.to_string());
+        self.write(Level::Warn, &line.to_string());
     }
 
     pub(crate) fn info(&self, line: impl fmt::Display) {
-        (self.0)(Level::Info, &line.to_string());
+        self.write(Level::Info, &line.to_string());
     }
 
     pub(crate) fn debug(&self, line: impl fmt::Display) {
-        (self.0)(Level::Debug, &line.to_string());
+        self.write(Level::Debug, &line.to_string());
     }
 }
 

@@ -51,6 +51,15 @@ impl Month {
             .map_or(i64::MIN, |moment| moment.and_utc().timestamp())
     }
 
+    /// The first moment after the month, in Unix seconds.
+    #[must_use]
+    pub fn end(self) -> i64 {
+        if self == Self::LAST {
+            return i64::MAX;
+        }
+        self.plus(1).start()
+    }
+
     /// The month `count` months earlier, or the first one if there are not
     /// that many.
     #[must_use]
@@ -170,6 +179,7 @@ mod tests {
             assert_eq!(Month::of(start).unwrap(), month(text));
             if start > 0 {
                 assert_eq!(Month::of(start - 1).unwrap(), month(text).minus(1));
+                assert_eq!(month(text).minus(1).end(), start);
             }
         }
     }

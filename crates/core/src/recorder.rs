@@ -1,13 +1,15 @@
 //! An open counter: what one process has of it between `open` and `close`.
 //!
-//! A login passes through three places. The calendar and its tallies tell
-//! whether the user is new; they are read without a lock. The intake, behind
-//! one short lock, takes the visits of new users. The store, behind another,
-//! gets them from the writer. The two locks are only held together in the order
-//! store, intake, and no file is touched under the intake's lock.
+//! A login passes through three places. The view, which is read without a lock,
+//! tells whether the user is new. The intake, behind one short lock, takes the
+//! visits of new users. The store, behind another, gets them from the writer.
+//! The two locks are only held together in the order store, intake, and no file
+//! is touched under the intake's lock.
 
+mod child;
 mod intake;
 mod keeping;
+mod view;
 mod writer;
 
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+
+pub(crate) use self::view::{Stage, View};
 
 use self::intake::Intake;
 use crate::calendar::Calendar;
@@ -26,16 +30,20 @@ use crate::{Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthK
 /// The longest time that anybody waits: later than that there is no clock.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// How long `close` and the like wait for the store.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How many months a counter remembers for a store whose months do not close.
 /// What it has seen is only a cache there: logins of this month and the last.
 const REMEMBERED: usize = 3;
 
 pub(crate) struct Recorder {
     pub(crate) generation: u32,
-    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) settings: Arc<ArcSwap<Settings>>,
+    /// Where the views of this counter are shown.
+    stage: Arc<Stage>,
     character: Character,
     realm: Realm,
-    calendar: ArcSwap<Calendar>,
     keys: KeyTable,
     intake: Mutex<Intake>,
     /// Something is there for the writer.
@@ -54,37 +62,47 @@ pub(crate) struct Settings {
     pub(crate) lookup: Lookup,
 }
 
+impl Settings {
+    /// Refuses what a counter that is open for reports alone cannot do.
+    fn check_recording(&self) -> Result<(), Error> {
+        if self.config.read_only {
+            let reason = "the counter is open for reading only";
+            return Err(Error::Argument(reason.into()));
+        }
+        Ok(())
+    }
+}
+
 impl Recorder {
-    pub(crate) fn open(config: &Config) -> Result<Arc<Self>, Error> {
+    /// Opens the store and reads what is in it. Nothing is shown on `stage`
+    /// before [`Recorder::show`].
+    pub(crate) fn open(config: &Config, stage: &Arc<Stage>) -> Result<Arc<Self>, Error> {
         let realm = config.realm()?;
-        let lookup = Lookup::new(config)?;
-        let mut store = store::open(config, &realm)?;
+        let settings = Arc::new(ArcSwap::from_pointee(Settings {
+            config: config.clone(),
+            lookup: Lookup::new(config)?,
+        }));
+        let mut store = open_store(&settings, &realm)?;
         let character = store.character();
         let calendar = if config.read_only {
             Calendar::new(character.closes_months, Month::FIRST, Vec::new())
         } else {
             let loaded = store.load()?;
-            let tallies = loaded
-                .open
-                .into_iter()
-                .map(|open| Arc::new(tally(open, &realm)));
+            let tallies = loaded.open.iter().map(|open| found(open, &realm));
             Calendar::new(
                 character.closes_months,
                 loaded.closed_before,
-                tallies.collect(),
+                tallies.collect::<Result<_, _>>()?,
             )
         };
         Ok(Arc::new(Self {
             generation: fork::generation(),
-            settings: ArcSwap::from_pointee(Settings {
-                config: config.clone(),
-                lookup,
-            }),
+            settings,
+            stage: Arc::clone(stage),
             character,
             realm,
-            calendar: ArcSwap::from_pointee(calendar),
             keys: KeyTable::default(),
-            intake: Mutex::default(),
+            intake: Mutex::new(Intake::new(calendar)),
             wake: Condvar::default(),
             tried: Condvar::default(),
             store: Mutex::new(Some(store)),
@@ -92,40 +110,29 @@ impl Recorder {
         }))
     }
 
-    /// The same counter in the child of a fork. Takes no lock of the parent's
-    /// and touches no file: the child's writer opens the store.
-    pub(crate) fn for_child(&self) -> Arc<Self> {
-        let parent = self.calendar.load();
-        let tallies = parent
-            .tallies()
-            .iter()
-            .map(|tally| Arc::new(tally.for_child()));
-        Arc::new(Self {
-            generation: fork::generation(),
-            settings: ArcSwap::new(self.settings.load_full()),
-            character: self.character,
-            realm: self.realm.clone(),
-            calendar: ArcSwap::from_pointee(Calendar::new(
-                self.character.closes_months,
-                parent.closed_before(),
-                tallies.collect(),
-            )),
-            keys: KeyTable::default(),
-            intake: Mutex::default(),
-            wake: Condvar::default(),
-            tried: Condvar::default(),
-            store: Mutex::new(None),
-            broken: AtomicBool::new(false),
-        })
-    }
-
     pub(crate) fn log(&self) -> Log {
         self.settings.load().config.log.clone()
+    }
+
+    /// Has logins come here from now on.
+    pub(crate) fn show(self: &Arc<Self>) {
+        self.publish(&self.intake.lock());
+    }
+
+    /// Shows the calendar of the intake, whose lock the caller holds.
+    fn publish(self: &Arc<Self>, intake: &Intake) {
+        self.stage.store(Some(self.view(intake)));
+    }
+
+    fn view(self: &Arc<Self>, intake: &Intake) -> Arc<View> {
+        Arc::new(View::new(self, intake.calendar.clone()))
     }
 
     /// After a panic, nothing in here can be relied on.
     pub(crate) fn break_down(&self) {
         self.broken.store(true, Ordering::Relaxed);
+        // Whoever waits has either not looked yet, or is waiting by now.
+        drop(self.intake.lock());
         self.tried.notify_all();
     }
 
@@ -136,125 +143,93 @@ impl Recorder {
         Ok(())
     }
 
-    /// Refuses what a counter that is open for reports alone cannot do.
-    fn check_recording(&self) -> Result<(), Error> {
-        if self.settings.load().config.read_only {
-            let reason = "the counter is open for reading only";
-            return Err(Error::Argument(reason.into()));
-        }
-        Ok(())
-    }
-
-    /// Counts a login, in memory.
-    pub(crate) fn record(self: &Arc<Self>, login: &Login<'_>) -> Result<(), Error> {
-        self.check()?;
+    /// Counts a login of a user whom the view does not know yet, or one that
+    /// opens or closes a month.
+    fn count(self: &Arc<Self>, login: &Login<'_>) -> Result<(), Error> {
         let month = Month::of(login.time)?;
-        let calendar = self.calendar.load();
-        let noted;
-        let tally = if let Some(tally) = calendar.settled(month, login.time) {
-            tally
-        } else {
-            noted = self.note(month, login.time)?;
-            &noted
-        };
-        let marker = tally.marker(login.user);
-        if tally.contains(marker) {
-            return Ok(());
-        }
         let settings = self.settings.load();
-        let Some(keys) = settings.lookup.keys(login, &self.keys) else {
-            return Ok(());
-        };
-        let visit = Visit {
-            marker,
-            user: self
-                .character
-                .keeps_users
-                .then(|| KeptUser::from(login.user)),
-            place: keys.place,
-            client: keys.client,
-            asn: keys.asn,
-        };
-        self.take_in(tally, visit, &settings.config)
-    }
+        settings.check_recording()?;
+        // All that takes longer comes before the lock.
+        let keys = settings.lookup.keys(login, &self.keys);
+        let user = self
+            .character
+            .keeps_users
+            .then(|| KeptUser::from(login.user));
 
-    /// Marks the user as seen and hands the visit to the writer, or neither.
-    fn take_in(
-        self: &Arc<Self>,
-        tally: &Tally,
-        visit: Visit,
-        config: &Config,
-    ) -> Result<(), Error> {
-        let mut intake = self.intake.lock();
+        let mut guard = self.intake.lock();
+        let intake = &mut *guard;
         if intake.refusing {
             return Err(Error::Closed);
         }
-        // The month may have closed since the calendar was read.
-        if tally.month < self.calendar.load().closed_before() {
-            return Err(Error::MonthClosed(tally.month));
+        let mut wake = false;
+        if intake.calendar.settled(login.time).is_none() {
+            wake = self.note(intake, month, login.time)?;
         }
-        if intake.waiting() >= config.pending_limit {
-            return Err(Error::Full);
+        let is_full = intake.waiting() >= settings.config.pending_limit;
+        let tally = intake.calendar.get_mut(month).ok_or(Error::Internal)?;
+        let marker = tally.marker(login.user);
+        if let Some(keys) = keys {
+            if is_full && !tally.seen.contains(marker) {
+                return Err(Error::Full);
+            }
+            if tally.seen.insert(marker)? {
+                let visit = Visit {
+                    marker,
+                    user,
+                    place: keys.place,
+                    client: keys.client,
+                    asn: keys.asn,
+                };
+                if let Some(next) = tally.seen.next() {
+                    let before = std::mem::replace(&mut tally.seen, next);
+                    intake.retired.push(before);
+                    self.publish(intake);
+                }
+                intake.pending.entry(month).or_default().push(visit);
+                writer::ensure(self, intake);
+                // The writer takes the time away with the visits: it has to be
+                // told of the first that comes after.
+                if intake.due.is_none() {
+                    intake.due = Some(Instant::now() + settings.config.flush_interval);
+                    wake = true;
+                }
+            }
         }
-        if !tally.insert(visit.marker) {
-            return Ok(());
-        }
-        intake.pending.entry(tally.month).or_default().push(visit);
-        writer::ensure(self, &mut intake);
-        // The writer takes the time away with the visits: it has to be told of
-        // the first that comes after.
-        if intake.due.is_none() {
-            intake.due = Some(Instant::now() + config.flush_interval);
-            drop(intake);
+        drop(guard);
+        if wake {
             self.wake.notify_one();
         }
         Ok(())
     }
 
-    /// Takes note of a login that may open or close a month, and returns the
-    /// tally of its own.
-    fn note(self: &Arc<Self>, month: Month, time: i64) -> Result<Arc<Tally>, Error> {
-        self.check_recording()?;
-        let mut intake = self.intake.lock();
-        if intake.refusing {
-            return Err(Error::Closed);
-        }
-        let mut calendar = Calendar::clone(&self.calendar.load());
-        let before = calendar.closed_before();
-        if month < before {
+    /// Takes note of a login that may open or close a month; says whether the
+    /// writer has something to do for it.
+    fn note(self: &Arc<Self>, intake: &mut Intake, month: Month, time: i64) -> Result<bool, Error> {
+        if month < intake.calendar.closed_before() {
             return Err(Error::MonthClosed(month));
         }
-        let known = calendar.tallies().iter().find(|tally| tally.month == month);
-        let tally = match known {
-            Some(tally) => Arc::clone(tally),
-            None => Arc::new(self.new_tally(month, time)?),
-        };
-        let open = calendar.tallies().to_vec();
-        calendar.note(&tally, time);
+        if intake.calendar.get_mut(month).is_none() {
+            let state = MonthState {
+                key: MonthKey::random()?,
+                first: Some(time),
+            };
+            let tally = Tally::new(month, &state, &self.realm, &[])?;
+            intake.calendar.add(tally);
+        }
+        let closed = intake.calendar.note(month, time);
         if !self.character.closes_months {
-            calendar.truncate(REMEMBERED);
+            intake.truncate_calendar(REMEMBERED, month);
         }
-        let closed_before = calendar.closed_before();
-        self.calendar.store(Arc::new(calendar));
-        if closed_before > before {
-            let closing = open.into_iter().filter(|tally| tally.month < closed_before);
-            intake.closing.extend(closing);
-            intake.close_before = Some(closed_before);
-            // After a failure the writer has set a later time.
-            intake.due = intake.due.max(Some(Instant::now()));
-            writer::ensure(self, &mut intake);
-            drop(intake);
-            self.wake.notify_one();
+        self.publish(intake);
+        if closed.is_empty() {
+            return Ok(false);
         }
-        Ok(tally)
-    }
-
-    fn new_tally(&self, month: Month, time: i64) -> Result<Tally, Error> {
-        let state = MonthState {
-            key: MonthKey::random()?,
-            first: Some(time),
-        };
-        Ok(Tally::new(month, &state, &self.realm, Arc::default()))
+        intake.closing.extend(closed);
+        intake.close_before = Some(intake.calendar.closed_before());
+        // After a failure the writer has set a later time.
+        intake.due = intake.due.max(Some(Instant::now()));
+        writer::ensure(self, intake);
+        Ok(true)
     }
 
     /// Waits until everything that was recorded before is in the store.
@@ -262,7 +237,7 @@ impl Recorder {
         self.check()?;
         let deadline = Instant::now() + timeout.min(LONGEST_WAIT);
         let mut intake = self.intake.lock();
-        if !intake.has_work() && intake.taken.is_empty() {
+        if !intake.has_work() {
             return Ok(());
         }
         if intake.stop {
@@ -285,32 +260,66 @@ impl Recorder {
     /// Flushes, ends the writer and lets go of the store. On failure the
     /// counter is as open as before.
     pub(crate) fn close(self: &Arc<Self>, timeout: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + timeout;
         self.intake.lock().refusing = true;
-        if let Err(error) = self.flush(timeout) {
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let ended = self.flush(timeout).and_then(|()| self.end(left()));
+        if ended.is_err() {
             self.intake.lock().refusing = false;
-            return Err(error);
         }
-        self.abandon();
-        Ok(())
+        ended
     }
 
-    /// Ends the writer and lets go of the store, whatever is pending.
+    /// Ends the writer and lets go of the store, whatever is pending. A store
+    /// that does not answer within a second is left to the writer, which lets
+    /// go of it when it does.
     pub(crate) fn abandon(&self) {
-        let writer = {
-            let mut intake = self.intake.lock();
-            intake.refusing = true;
-            intake.stop = true;
-            intake.writer.take()
-        };
+        self.intake.lock().refusing = true;
+        if self.end(Duration::from_secs(1)).is_err() {
+            self.intake.lock().stop = true;
+        }
+    }
+
+    /// Ends the writer and lets go of the store, or neither.
+    fn end(&self, timeout: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + timeout;
+        let mut intake = self.intake.lock();
+        intake.stop = true;
         self.wake.notify_one();
+        while intake.writer.is_some() && !intake.ended {
+            if Instant::now() >= deadline {
+                intake.stop = false;
+                return Err(Error::Timeout);
+            }
+            intake = self.tried.wait_until(intake, deadline);
+        }
+        let writer = intake.writer.take();
+        intake.ended = false;
+        drop(intake);
         if let Some(writer) = writer {
-            // A panic in the writer is dealt with there.
+            // It has nothing left to do. A panic is dealt with there.
             let _ = writer.join();
         }
-        *self.store.lock() = None;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Some(mut store) = self.store.try_lock_for(left) else {
+            self.intake.lock().stop = false;
+            return Err(Error::Timeout);
+        };
+        *store = None;
+        Ok(())
     }
 }
 
-fn tally(open: OpenMonth, realm: &Realm) -> Tally {
-    Tally::new(open.month, &open.state, realm, open.markers)
+/// Opens the store of these settings. Its log lines go where the settings say
+/// at that moment.
+fn open_store(settings: &Arc<ArcSwap<Settings>>, realm: &Realm) -> Result<Box<dyn Store>, Error> {
+    let mut config = settings.load().config.clone();
+    let settings = Arc::clone(settings);
+    config.log = Log::new(move |level, line| settings.load().config.log.write(level, line));
+    store::open(&config, realm)
+}
+
+/// The tally of a month as the store has it.
+fn found(open: &OpenMonth, realm: &Realm) -> Result<Tally, Error> {
+    Tally::new(open.month, &open.state, realm, &open.markers)
 }

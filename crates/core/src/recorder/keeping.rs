@@ -1,25 +1,35 @@
 //! What a recorder does with its store besides writing visits: all of it may
 //! wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use super::{Recorder, tally};
-use crate::calendar::Calendar;
-use crate::store::{self, MonthState, Store, Visit};
+use super::{PATIENCE, Recorder};
+use crate::store::{MonthState, Store, Visit};
+use crate::tally::Tally;
 use crate::{Error, Health, Month, Totals, User, now};
 
 /// How long a report waits until the store has taken the pending visits.
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Recorder {
-    /// Does something with the store, which is opened first in the child of a
-    /// fork.
-    pub(crate) fn with_store<T>(
-        &self,
+    /// Does something with the store, for somebody who does not wait for ever:
+    /// a disk may hang without an error.
+    fn with_store<T>(
+        self: &Arc<Self>,
         work: impl FnOnce(&mut dyn Store) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut store = self.store.lock();
+        let store = self.store.try_lock_for(PATIENCE).ok_or(Error::Timeout)?;
+        self.with_locked(store, work)
+    }
+
+    /// Does something with the store, whose lock the caller has. In the child of
+    /// a fork it is opened first.
+    pub(super) fn with_locked<T>(
+        self: &Arc<Self>,
+        mut store: MutexGuard<'_, Option<Box<dyn Store>>>,
+        work: impl FnOnce(&mut dyn Store) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         if store.is_none() {
             if self.intake.lock().stop {
                 return Err(Error::Closed);
@@ -30,50 +40,12 @@ impl Recorder {
         work(&mut **store)
     }
 
-    /// Opens the store in the child of a fork, and takes over what was recorded
-    /// in it since.
-    fn reopen(&self) -> Result<Box<dyn Store>, Error> {
-        let settings = self.settings.load();
-        let mut store = store::open(&settings.config, &self.realm)?;
-        if settings.config.read_only {
-            return Ok(store);
-        }
-        let loaded = store.load()?;
-        let mut intake = self.intake.lock();
-        let ours = self.calendar.load_full();
-        let mut tallies = ours.tallies().to_vec();
-        for open in loaded.open {
-            let known = tallies.iter().position(|tally| tally.month == open.month);
-            if known
-                .and_then(|index| tallies.get(index))
-                .is_some_and(|tally| tally.state().key == open.state.key)
-            {
-                continue;
-            }
-            // Another process began the month under another key. Markers under
-            // ours are worth nothing; those users count at their next login.
-            tallies.retain(|tally| tally.month != open.month);
-            intake.pending.remove(&open.month);
-            tallies.push(Arc::new(tally(open, &self.realm)));
-        }
-        let closed_before = ours.closed_before().max(loaded.closed_before);
-        intake.pending = intake.pending.split_off(&closed_before);
-        let closes = self.character.closes_months;
-        self.calendar
-            .store(Arc::new(Calendar::new(closes, closed_before, tallies)));
-        Ok(store)
-    }
-
-    /// What the store must keep of a month.
-    pub(crate) fn month_state(&self, month: Month) -> Option<MonthState> {
+    /// What the store must keep of a month that is open, or being closed.
+    pub(super) fn month_state(&self, month: Month) -> Option<MonthState> {
         let intake = self.intake.lock();
-        let calendar = self.calendar.load();
-        calendar
-            .tallies()
-            .iter()
-            .chain(&intake.closing)
-            .find(|tally| tally.month == month)
-            .map(|tally| tally.state())
+        let open = intake.calendar.tallies().iter();
+        let mut tallies = open.chain(&intake.closing);
+        tallies.find(|tally| tally.month == month).map(Tally::state)
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -101,58 +73,54 @@ impl Recorder {
         self.with_store(|store| {
             let mut totals = store.totals()?;
             let intake = self.intake.lock();
-            let taken = intake
-                .taken
-                .iter()
-                .map(|(&month, visits)| (month, &**visits));
-            let pending = intake
-                .pending
-                .iter()
-                .map(|(&month, visits)| (month, visits));
+            let taken = intake.taken.iter();
+            let taken = taken.map(|taken| (taken.month, &taken.visits));
+            let pending = intake.pending.iter();
+            let pending = pending.map(|(&month, visits)| (month, visits));
             for (month, visits) in taken.chain(pending) {
                 let month = totals.entry(month).or_default();
                 // A new month of a store whose months close.
                 month.open |= self.character.closes_months;
-                for key in visits
-                    .iter()
-                    .flat_map(Visit::keys)
-                    .filter_map(|id| self.keys.key(id))
-                {
-                    let count = month.counts.entry(key).or_default();
-                    *count = count.saturating_add(1);
+                for id in visits.iter().flat_map(Visit::keys) {
+                    if let Some(key) = self.keys.key(id) {
+                        let count = month.counts.entry(key).or_default();
+                        *count = count.saturating_add(1);
+                    }
                 }
             }
             Ok(totals)
         })
     }
 
-    pub(crate) fn purge(&self, before: Month) -> Result<Vec<Month>, Error> {
+    pub(crate) fn purge(self: &Arc<Self>, before: Month) -> Result<Vec<Month>, Error> {
         self.check()?;
-        self.check_recording()?;
+        self.settings.load().check_recording()?;
         self.with_store(|store| store.purge(before))
     }
 
     pub(crate) fn forget(self: &Arc<Self>, user: User<'_>, timeout: Duration) -> Result<(), Error> {
-        self.check_recording()?;
+        self.settings.load().check_recording()?;
         // Otherwise the writer would mark the user again.
         self.flush(timeout)?;
         self.with_store(|store| {
-            let calendar = self.calendar.load_full();
-            let tallies = calendar.tallies();
+            let calendar = self.intake.lock().calendar.clone();
+            let tallies = calendar.tallies().iter();
             let markers: Vec<_> = tallies
-                .iter()
                 .map(|tally| (tally.month, tally.marker(user)))
                 .collect();
             store.forget(user, &markers)?;
-            for (tally, (_, marker)) in tallies.iter().zip(markers) {
-                tally.remove(marker);
+            let mut intake = self.intake.lock();
+            for (month, marker) in markers {
+                if let Some(tally) = intake.calendar.get_mut(month) {
+                    tally.seen.remove(marker);
+                }
             }
             Ok(())
         })
     }
 
     /// The same as [`Recorder::retain`] for a counter that may write.
-    pub(crate) fn retain_at_open(&self) {
+    pub(crate) fn retain_at_open(self: &Arc<Self>) {
         if !self.settings.load().config.read_only {
             self.retain();
         }
@@ -163,7 +131,7 @@ impl Recorder {
     /// clock, or a login, that is far ahead must not delete everything.
     ///
     /// A failure is said, and no more: it costs space, not counts.
-    pub(crate) fn retain(&self) {
+    pub(crate) fn retain(self: &Arc<Self>) {
         let months = self.settings.load().config.retention_months;
         if months == 0 {
             return;

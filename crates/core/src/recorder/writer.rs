@@ -1,6 +1,5 @@
 //! The writer: one thread per counter, which alone waits for the store.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -9,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::Recorder;
-use super::intake::Intake;
-use crate::store::{Batch, Visit};
+use super::intake::{Intake, MonthVisits};
+use crate::store::{Batch, Store};
 use crate::{Error, Month, now};
 
 /// The name of the thread, by which a host recognises it.
@@ -35,6 +34,8 @@ pub(super) fn ensure(recorder: &Arc<Recorder>, intake: &mut Intake) {
     let body = move || {
         if catch_unwind(AssertUnwindSafe(|| Writer::new(&recorder).run())).is_err() {
             recorder.break_down();
+            recorder.intake.lock().ended = true;
+            recorder.tried.notify_all();
         }
     };
     let writer = thread::Builder::new().name(THREAD_NAME.into()).spawn(body);
@@ -54,10 +55,9 @@ struct Writer<'a> {
 
 /// What one round is to do.
 struct Work {
-    visits: BTreeMap<Month, Arc<Vec<Visit>>>,
+    visits: Vec<Arc<MonthVisits>>,
     close_before: Option<Month>,
     ticket: u64,
-    stop: bool,
 }
 
 impl Work {
@@ -80,14 +80,13 @@ impl<'a> Writer<'a> {
             self.sleep();
             // Before anything is taken: in the child of a fork, opening the
             // store may change what is pending.
-            let opened = self.recorder.with_store(|_| Ok(()));
-            let mut work = self.take();
-            let busy = !work.is_empty();
-            match opened.and_then(|()| self.write(&mut work)) {
-                Ok(()) => self.done(&work, busy),
+            let opened = self.with_store(|_| Ok(()));
+            let work = self.take();
+            match opened.and_then(|()| self.write(&work)) {
+                Ok(()) => self.done(&work),
                 Err(error) => self.failed(&work, &error),
             }
-            if work.stop {
+            if self.has_ended() {
                 return;
             }
             if Instant::now() >= self.next_watch {
@@ -113,56 +112,80 @@ impl<'a> Writer<'a> {
     fn take(&self) -> Work {
         let mut intake = self.recorder.intake.lock();
         let mut work = Work {
-            visits: BTreeMap::new(),
+            visits: Vec::new(),
             close_before: None,
             ticket: intake.wanted,
-            stop: intake.stop,
         };
         if intake.is_urgent() || intake.due.is_some_and(|due| due <= Instant::now()) {
-            let pending = std::mem::take(&mut intake.pending).into_iter();
-            work.visits = pending
-                .map(|(month, visits)| (month, Arc::new(visits)))
-                .collect();
+            for (month, visits) in std::mem::take(&mut intake.pending) {
+                intake.taken.push(Arc::new(MonthVisits { month, visits }));
+            }
+            work.visits.clone_from(&intake.taken);
             work.close_before = intake.close_before;
-            intake.taken = work.visits.clone();
             intake.due = None;
         }
+        let retired = std::mem::take(&mut intake.retired);
+        drop(intake);
+        drop(retired);
         work
     }
 
-    /// Writes the work into the store, and takes note before the store's lock
-    /// goes: a report must see each visit once.
-    fn write(&self, work: &mut Work) -> Result<(), Error> {
+    /// Writes the work into the store, and takes note of each part before the
+    /// store's lock goes: a report must see each visit once.
+    fn write(&self, work: &Work) -> Result<(), Error> {
         let recorder = self.recorder;
-        recorder.with_store(|store| {
-            while let Some(entry) = work.visits.first_entry() {
-                let month = *entry.key();
-                store.commit(&Batch {
-                    month,
-                    state: &recorder.month_state(month).ok_or(Error::Internal)?,
-                    visits: entry.get(),
-                    keys: &recorder.keys,
-                })?;
-                // Whatever fails from here on, these are written.
-                entry.remove();
-                recorder.intake.lock().taken.remove(&month);
-            }
-            if let Some(month) = work.close_before {
-                store.close_before(month)?;
-            }
-            let mut intake = recorder.intake.lock();
-            if let Some(month) = work.close_before {
-                intake.closing.retain(|tally| tally.month >= month);
-                if intake.close_before == work.close_before {
-                    intake.close_before = None;
+        for taken in &work.visits {
+            self.with_store(|store| {
+                // A month that another process has closed since is gone, and
+                // these visits with it.
+                if let Some(state) = recorder.month_state(taken.month) {
+                    store.commit(&Batch {
+                        month: taken.month,
+                        state: &state,
+                        visits: &taken.visits,
+                        keys: &recorder.keys,
+                    })?;
                 }
+                let mut intake = recorder.intake.lock();
+                intake.taken.retain(|other| !Arc::ptr_eq(other, taken));
+                Ok(())
+            })?;
+        }
+        let Some(month) = work.close_before else {
+            return Ok(());
+        };
+        self.with_store(|store| {
+            store.close_before(month)?;
+            let mut intake = recorder.intake.lock();
+            intake.closing.retain(|tally| tally.month >= month);
+            if intake.close_before == work.close_before {
+                intake.close_before = None;
             }
             Ok(())
         })
     }
 
+    /// Does something with the store, however long that takes.
+    fn with_store<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Store) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.recorder.with_locked(self.recorder.store.lock(), work)
+    }
+
+    /// Whether the writer was asked to end, and nobody has changed their mind.
+    fn has_ended(&self) -> bool {
+        let mut intake = self.recorder.intake.lock();
+        intake.ended = intake.stop;
+        let ended = intake.ended;
+        drop(intake);
+        self.recorder.tried.notify_all();
+        ended
+    }
+
     /// Tells those who wait, and looks after what comes with a closed month.
-    fn done(&mut self, work: &Work, busy: bool) {
+    fn done(&mut self, work: &Work) {
+        let busy = !work.is_empty();
         {
             let mut intake = self.recorder.intake.lock();
             intake.tried = work.ticket;
@@ -184,7 +207,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Puts the work back, and says why, once.
+    /// Leaves the work for later, and says why, once.
     fn failed(&mut self, work: &Work, error: &Error) {
         let first = self.pause.is_none();
         let pause = self
@@ -193,11 +216,6 @@ impl<'a> Writer<'a> {
         self.pause = Some(pause);
         {
             let mut intake = self.recorder.intake.lock();
-            for (&month, visits) in &work.visits {
-                let pending = intake.pending.entry(month).or_default();
-                pending.splice(..0, visits.iter().cloned());
-            }
-            intake.taken.clear();
             intake.due = Some(Instant::now() + pause);
             intake.tried = work.ticket;
             intake.outcome = Some(error.clone());

@@ -1,0 +1,112 @@
+//! What becomes of a recorder in the child of a fork.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::intake::Intake;
+use super::{Recorder, View, found, open_store};
+use crate::calendar::Calendar;
+use crate::store::Store;
+use crate::sync::{Condvar, Mutex};
+use crate::tally::Tally;
+use crate::{Error, KeyTable, Month, fork};
+
+impl Recorder {
+    /// The same counter in the child of a fork. Takes no lock of the parent's
+    /// and touches no file: the child's writer opens the store.
+    ///
+    /// Nobody has been seen in it yet. Whoever the store knows is left out when
+    /// that is opened; whoever the parent has pending may come again here.
+    pub(crate) fn for_child(parent: &View) -> Result<Arc<Self>, Error> {
+        let recorder = &parent.recorder;
+        let calendar = parent.calendar();
+        let tallies = calendar.tallies().iter().map(Tally::emptied);
+        let calendar = Calendar::new(
+            recorder.character.closes_months,
+            calendar.closed_before(),
+            tallies.collect::<Result<_, _>>()?,
+        );
+        Ok(Arc::new(Self {
+            generation: fork::generation(),
+            settings: Arc::clone(&recorder.settings),
+            stage: Arc::clone(&recorder.stage),
+            character: recorder.character,
+            realm: recorder.realm.clone(),
+            keys: KeyTable::default(),
+            intake: Mutex::new(Intake::new(calendar)),
+            wake: Condvar::default(),
+            tried: Condvar::default(),
+            store: Mutex::new(None),
+            broken: AtomicBool::new(false),
+        }))
+    }
+
+    /// What a child of a fork shows first.
+    pub(crate) fn first_view(self: &Arc<Self>) -> Arc<View> {
+        self.view(&self.intake.lock())
+    }
+
+    /// Opens the store in the child of a fork, and takes over what was recorded
+    /// in it since.
+    pub(super) fn reopen(self: &Arc<Self>) -> Result<Box<dyn Store>, Error> {
+        let mut store = open_store(&self.settings, &self.realm)?;
+        if self.settings.load().config.read_only {
+            return Ok(store);
+        }
+        let loaded = store.load()?;
+        let mut found = loaded
+            .open
+            .iter()
+            .map(|open| found(open, &self.realm))
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let mut guard = self.intake.lock();
+        let intake = &mut *guard;
+        // What could not be written waits with the rest.
+        for taken in std::mem::take(&mut intake.taken) {
+            let visits = intake.pending.entry(taken.month).or_default();
+            visits.splice(..0, taken.visits.iter().cloned());
+        }
+        // Closed by somebody else: these logins came too late.
+        intake.pending = intake.pending.split_off(&loaded.closed_before);
+        for open in &loaded.open {
+            let ours = intake
+                .calendar
+                .tallies()
+                .iter()
+                .chain(&intake.closing)
+                .find(|tally| tally.month == open.month);
+            if ours.is_some_and(|tally| !tally.has_key(&open.state.key)) {
+                // Somebody else began the month under another key. Markers under
+                // ours are worth nothing; those users count at their next login.
+                intake.pending.remove(&open.month);
+            }
+        }
+        for tally in &mut found {
+            let Some(visits) = intake.pending.get_mut(&tally.month) else {
+                continue;
+            };
+            let mut new = Vec::with_capacity(visits.len());
+            for visit in std::mem::take(visits) {
+                // Without memory for a marker, the store finds out by itself.
+                if tally.seen.insert(visit.marker).unwrap_or(true) {
+                    new.push(visit);
+                    if let Some(next) = tally.seen.next() {
+                        tally.seen = next;
+                    }
+                }
+            }
+            *visits = new;
+        }
+        intake.pending.retain(|_, visits| !visits.is_empty());
+        let known: Vec<Month> = found.iter().map(|tally| tally.month).collect();
+        let ours = intake.calendar.tallies().iter();
+        found.extend(ours.filter(|tally| !known.contains(&tally.month)).cloned());
+        let closed_before = intake.calendar.closed_before().max(loaded.closed_before);
+        intake.calendar = Calendar::new(self.character.closes_months, closed_before, found);
+        if !intake.refusing {
+            self.publish(intake);
+        }
+        Ok(store)
+    }
+}
