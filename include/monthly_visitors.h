@@ -254,8 +254,8 @@ const struct mv_counter *mv_new(void);
 
 /**
  * Closes a counter from `mv_new` as well as it can, and frees it. What cannot
- * be written is lost: call `mv_close` first to be told. NULL and the default
- * counter are ignored.
+ * be written within a second is lost: call `mv_close` first to be told. NULL
+ * and the default counter are ignored.
  */
 void mv_free(const struct mv_counter *counter);
 
@@ -282,9 +282,9 @@ mv_status mv_flush(const struct mv_counter *counter,
                    struct mv_error *error);
 
 /**
- * Flushes and closes a counter, which may be opened again. Fails with
- * `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or `MV_ERR_TIMEOUT`;
- * the counter is as open as before then.
+ * Flushes and closes a counter, which may be opened again. Waits a minute at
+ * most. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or
+ * `MV_ERR_TIMEOUT`; the counter is as open as before then.
  */
 mv_status mv_close(const struct mv_counter *counter, struct mv_error *error);
 
@@ -297,8 +297,9 @@ mv_status mv_reload_geoip(const struct mv_counter *counter, struct mv_error *err
 
 /**
  * Deletes the totals of the months before `before_month`, which is written
- * "2026-11". Open months stay. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`
- * or `MV_ERR_STORAGE`.
+ * "2026-11". Open months stay. Waits for the store, a minute at most. Fails
+ * with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or
+ * `MV_ERR_TIMEOUT`.
  */
 mv_status mv_purge(const struct mv_counter *counter,
                    const char *before_month,
@@ -307,9 +308,9 @@ mv_status mv_purge(const struct mv_counter *counter,
 /**
  * Deletes what is kept of a user whose account was deleted. The counts stay; a
  * user of that name who comes again counts again. The answer is the same
- * whether there was something to delete or not. Waits for the store. Fails
- * with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or
- * `MV_ERR_TIMEOUT`.
+ * whether there was something to delete or not. Like recording, this touches
+ * memory only, and a writer thread makes it durable: `mv_flush` waits for that.
+ * Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED` or `MV_ERR_FULL`.
  */
 mv_status mv_forget(const struct mv_counter *counter,
                     const char *user,

@@ -9,6 +9,9 @@ use crate::recorder::{PATIENCE, Recorder, Settings, Stage, View};
 use crate::sync::Mutex;
 use crate::{Config, Error, Health, Login, Lookup, Month, Totals, User};
 
+/// How long a counter that is dropped waits for the store.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Counts the users of one host. Shared by threads.
 ///
 /// Recording touches memory only: it never waits for a disk, a network or the
@@ -58,7 +61,7 @@ impl Counter {
             broken.recorder.abandon();
         }
         let recorder = Recorder::open(config, stage)?;
-        recorder.retain_at_open();
+        recorder.retain();
         recorder.show();
         Ok(())
     }
@@ -72,7 +75,7 @@ impl Counter {
                 next.abandon();
                 return Err(error);
             }
-            next.retain_at_open();
+            next.retain();
             next.show();
             return Ok(());
         }
@@ -92,7 +95,7 @@ impl Counter {
             config: config.clone(),
             lookup,
         }));
-        recorder.retain_at_open();
+        recorder.retain();
         Ok(())
     }
 
@@ -129,12 +132,17 @@ impl Counter {
     ///
     /// # Errors
     ///
-    /// The store cannot be written: the counter is as open as before.
+    /// The store cannot be written, or does not answer within a minute: the
+    /// counter is as open as before.
     pub fn close(&self) -> Result<(), Error> {
+        self.close_within(PATIENCE)
+    }
+
+    fn close_within(&self, timeout: Duration) -> Result<(), Error> {
         let _opening = self.opening.lock();
         let recorder = self.current()?;
         if recorder.check().is_ok() {
-            recorder.close(PATIENCE)?;
+            recorder.close(timeout)?;
         } else {
             recorder.abandon();
         }
@@ -179,14 +187,15 @@ impl Counter {
         self.current()?.purge(before)
     }
 
-    /// Deletes what is kept of `user`, because the account was deleted. The
-    /// counts stay. A user who comes again counts again.
+    /// Deletes what is kept of `user`, because the account was deleted: in memory
+    /// at once, in the store like a visit. The counts stay. A user who comes
+    /// again counts again.
     ///
     /// # Errors
     ///
-    /// The counter is closed, or the store cannot be written.
+    /// The counter is closed, or too much is pending. Nothing is deleted.
     pub fn forget(&self, user: User<'_>) -> Result<(), Error> {
-        self.current()?.forget(user, PATIENCE)
+        self.current()?.forget(user)
     }
 
     /// The database of places that is in use, if there is one.
@@ -249,9 +258,9 @@ impl Default for Counter {
 }
 
 impl Drop for Counter {
-    /// Closes the counter. What cannot be written is lost.
+    /// Closes the counter. What cannot be written within a second is lost.
     fn drop(&mut self) {
-        if self.close().is_err() {
+        if self.close_within(LAST_PATIENCE).is_err() {
             if let Some(view) = self.hide() {
                 view.recorder.abandon();
             }

@@ -148,7 +148,7 @@ impl Marking {
     /// The marker of `user`.
     #[must_use]
     pub fn of(&self, user: User<'_>) -> Marker {
-        Marker(SipHasher24::new_with_key(&self.key).hash(user.expose().as_bytes()))
+        Marker(SipHasher24::new_with_key(&self.key).hash(user.expose()))
     }
 }
 

@@ -20,12 +20,14 @@ use arc_swap::ArcSwap;
 
 pub(crate) use self::view::{Stage, View};
 
-use self::intake::Intake;
+use self::intake::{Forgotten, Intake, Phase};
 use crate::calendar::Calendar;
 use crate::store::{self, Character, MonthState, OpenMonth, Store, Visit};
 use crate::sync::{Condvar, Mutex};
 use crate::tally::Tally;
-use crate::{Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthKey, Realm, fork};
+use crate::{
+    Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthKey, Realm, User, fork,
+};
 
 /// The longest time that anybody waits: later than that there is no clock.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -158,9 +160,7 @@ impl Recorder {
 
         let mut guard = self.intake.lock();
         let intake = &mut *guard;
-        if intake.refusing {
-            return Err(Error::Closed);
-        }
+        intake.check_open()?;
         let mut wake = false;
         if intake.calendar.settled(login.time).is_none() {
             wake = self.note(intake, month, login.time)?;
@@ -185,14 +185,8 @@ impl Recorder {
                     intake.retired.push(before);
                     self.publish(intake);
                 }
-                intake.pending.entry(month).or_default().push(visit);
-                writer::ensure(self, intake);
-                // The writer takes the time away with the visits: it has to be
-                // told of the first that comes after.
-                if intake.due.is_none() {
-                    intake.due = Some(Instant::now() + settings.config.flush_interval);
-                    wake = true;
-                }
+                intake.push(month, visit);
+                wake |= self.call_writer(intake, settings.config.flush_interval);
             }
         }
         drop(guard);
@@ -200,6 +194,18 @@ impl Recorder {
             self.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// Has the writer come within `time`; says whether it must be woken for that.
+    fn call_writer(self: &Arc<Self>, intake: &mut Intake, time: Duration) -> bool {
+        writer::ensure(self, intake);
+        // The writer takes the time away with the work: it has to be told of the
+        // first that comes after.
+        let wake = intake.due.is_none();
+        if wake {
+            intake.due = Some(Instant::now() + time);
+        }
+        wake
     }
 
     /// Takes note of a login that may open or close a month; says whether the
@@ -232,6 +238,49 @@ impl Recorder {
         Ok(true)
     }
 
+    /// Forgets a user here at once, and in the store when the writer comes to it.
+    pub(crate) fn forget(self: &Arc<Self>, user: User<'_>) -> Result<(), Error> {
+        self.check()?;
+        let settings = self.settings.load();
+        settings.check_recording()?;
+        let user = KeptUser::from(user);
+        let mut guard = self.intake.lock();
+        let intake = &mut *guard;
+        intake.check_open()?;
+        if intake.waiting() >= settings.config.pending_limit {
+            return Err(Error::Full);
+        }
+        let tallies = intake.calendar.tallies().iter();
+        let markers: Vec<_> = tallies
+            .map(|tally| {
+                let marker = tally.marker(user.as_user());
+                tally.seen.remove(marker);
+                (tally.month, marker)
+            })
+            .collect();
+        intake.forgotten.push(Forgotten { user, markers });
+        let wake = self.call_writer(intake, settings.config.flush_interval);
+        drop(guard);
+        if wake {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Has the writer delete the totals that are too old. It may have to wait for
+    /// the disk.
+    pub(crate) fn retain(self: &Arc<Self>) {
+        let settings = self.settings.load();
+        if settings.config.read_only || settings.config.retention_months == 0 {
+            return;
+        }
+        let mut intake = self.intake.lock();
+        intake.retain = true;
+        self.call_writer(&mut intake, Duration::ZERO);
+        drop(intake);
+        self.wake.notify_one();
+    }
+
     /// Waits until everything that was recorded before is in the store.
     pub(crate) fn flush(self: &Arc<Self>, timeout: Duration) -> Result<(), Error> {
         self.check()?;
@@ -240,7 +289,7 @@ impl Recorder {
         if !intake.has_work() {
             return Ok(());
         }
-        if intake.stop {
+        if intake.phase == Phase::Ending {
             return Err(Error::Closed);
         }
         intake.wanted += 1;
@@ -261,11 +310,11 @@ impl Recorder {
     /// counter is as open as before.
     pub(crate) fn close(self: &Arc<Self>, timeout: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + timeout;
-        self.intake.lock().refusing = true;
+        self.intake.lock().phase = Phase::Closing;
         let left = || deadline.saturating_duration_since(Instant::now());
         let ended = self.flush(timeout).and_then(|()| self.end(left()));
         if ended.is_err() {
-            self.intake.lock().refusing = false;
+            self.intake.lock().phase = Phase::Open;
         }
         ended
     }
@@ -274,9 +323,8 @@ impl Recorder {
     /// that does not answer within a second is left to the writer, which lets
     /// go of it when it does.
     pub(crate) fn abandon(&self) {
-        self.intake.lock().refusing = true;
         if self.end(Duration::from_secs(1)).is_err() {
-            self.intake.lock().stop = true;
+            self.intake.lock().phase = Phase::Ending;
         }
     }
 
@@ -284,11 +332,11 @@ impl Recorder {
     fn end(&self, timeout: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + timeout;
         let mut intake = self.intake.lock();
-        intake.stop = true;
+        intake.phase = Phase::Ending;
         self.wake.notify_one();
         while intake.writer.is_some() && !intake.ended {
             if Instant::now() >= deadline {
-                intake.stop = false;
+                intake.phase = Phase::Closing;
                 return Err(Error::Timeout);
             }
             intake = self.tried.wait_until(intake, deadline);
@@ -302,7 +350,7 @@ impl Recorder {
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let Some(mut store) = self.store.try_lock_for(left) else {
-            self.intake.lock().stop = false;
+            self.intake.lock().phase = Phase::Closing;
             return Err(Error::Timeout);
         };
         *store = None;

@@ -111,9 +111,12 @@ fn the_store_reads_what_datamanager_wrote_and_goes_on() {
     datamanager(data.path(), &arguments);
     let mut store = open(data.path());
     let users = store.users().unwrap();
-    let listed = users
-        .iter()
-        .map(|(user, month)| format!("{} {month}", user.as_user().expose()));
+    let listed = users.iter().map(|(user, month)| {
+        format!(
+            "{} {month}",
+            String::from_utf8_lossy(user.as_user().expose())
+        )
+    });
     let names = NAMES.map(|name| format!("{name} 2026-11"));
     assert_eq!(sorted(listed.collect()), sorted(names.to_vec()));
 
@@ -148,7 +151,7 @@ fn the_store_reads_what_datamanager_wrote_and_goes_on() {
             .users()
             .unwrap()
             .iter()
-            .any(|(user, month)| user.as_user().expose() == "romeo"
+            .any(|(user, month)| user.as_user().expose() == b"romeo"
                 && month.to_string() == "2026-12")
     );
 }

@@ -31,8 +31,8 @@ pub extern "C" fn mv_new() -> *const mv_counter {
 }
 
 /// Closes a counter from `mv_new` as well as it can, and frees it. What cannot
-/// be written is lost: call `mv_close` first to be told. NULL and the default
-/// counter are ignored.
+/// be written within a second is lost: call `mv_close` first to be told. NULL
+/// and the default counter are ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_free(counter: *const mv_counter) {
     if counter.is_null() || counter == &raw const DEFAULT {
@@ -87,9 +87,9 @@ pub unsafe extern "C" fn mv_flush(
     }
 }
 
-/// Flushes and closes a counter, which may be opened again. Fails with
-/// `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or `MV_ERR_TIMEOUT`;
-/// the counter is as open as before then.
+/// Flushes and closes a counter, which may be opened again. Waits a minute at
+/// most. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or
+/// `MV_ERR_TIMEOUT`; the counter is as open as before then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_close(counter: *const mv_counter, error: *mut mv_error) -> mv_status {
     // SAFETY: same contract.
@@ -109,8 +109,9 @@ pub unsafe extern "C" fn mv_reload_geoip(
 }
 
 /// Deletes the totals of the months before `before_month`, which is written
-/// "2026-11". Open months stay. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`
-/// or `MV_ERR_STORAGE`.
+/// "2026-11". Open months stay. Waits for the store, a minute at most. Fails
+/// with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or
+/// `MV_ERR_TIMEOUT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_purge(
     counter: *const mv_counter,
@@ -129,9 +130,9 @@ pub unsafe extern "C" fn mv_purge(
 
 /// Deletes what is kept of a user whose account was deleted. The counts stay; a
 /// user of that name who comes again counts again. The answer is the same
-/// whether there was something to delete or not. Waits for the store. Fails
-/// with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED`, `MV_ERR_STORAGE` or
-/// `MV_ERR_TIMEOUT`.
+/// whether there was something to delete or not. Like recording, this touches
+/// memory only, and a writer thread makes it durable: `mv_flush` waits for that.
+/// Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CLOSED` or `MV_ERR_FULL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_forget(
     counter: *const mv_counter,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::intake::Intake;
+use super::intake::{Intake, Task};
 use super::{Recorder, View, found, open_store};
 use crate::calendar::Calendar;
 use crate::store::Store;
@@ -63,9 +63,14 @@ impl Recorder {
         let mut guard = self.intake.lock();
         let intake = &mut *guard;
         // What could not be written waits with the rest.
-        for taken in std::mem::take(&mut intake.taken) {
-            let visits = intake.pending.entry(taken.month).or_default();
-            visits.splice(..0, taken.visits.iter().cloned());
+        for task in std::mem::take(&mut intake.taken).iter().rev() {
+            match &**task {
+                Task::Commit(month, visits) => {
+                    let pending = intake.pending.entry(*month).or_default();
+                    pending.splice(..0, visits.iter().cloned());
+                }
+                Task::Forget(users) => intake.forgotten.extend(users.iter().cloned()),
+            }
         }
         // Closed by somebody else: these logins came too late.
         intake.pending = intake.pending.split_off(&loaded.closed_before);
@@ -104,7 +109,7 @@ impl Recorder {
         found.extend(ours.filter(|tally| !known.contains(&tally.month)).cloned());
         let closed_before = intake.calendar.closed_before().max(loaded.closed_before);
         intake.calendar = Calendar::new(self.character.closes_months, closed_before, found);
-        if !intake.refusing {
+        if intake.check_open().is_ok() {
             self.publish(intake);
         }
         Ok(store)

@@ -9,7 +9,7 @@ use crate::calendar::Calendar;
 use crate::seen::Seen;
 use crate::store::Visit;
 use crate::tally::Tally;
-use crate::{Error, Month};
+use crate::{Error, KeptUser, Marker, Month};
 
 /// What waits for the writer.
 pub(super) struct Intake {
@@ -17,8 +17,10 @@ pub(super) struct Intake {
     pub(super) calendar: Calendar,
     /// Visits that nobody has tried to write.
     pub(super) pending: BTreeMap<Month, Vec<Visit>>,
-    /// Visits that the writer is writing, or could not write.
-    pub(super) taken: Vec<Arc<MonthVisits>>,
+    /// Users who are to be forgotten, after the pending visits are written.
+    pub(super) forgotten: Vec<Forgotten>,
+    /// What the writer is writing, or could not write, in this order.
+    pub(super) taken: Vec<Arc<Task>>,
     /// Months that are closed here and not yet in the store.
     pub(super) closing: Vec<Tally>,
     /// Months before this one are to be closed in the store.
@@ -32,22 +34,49 @@ pub(super) struct Intake {
     pub(super) outcome: Option<Error>,
     /// When a try succeeded last, in Unix seconds.
     pub(super) last_flush: Option<i64>,
-    /// No more visits: the counter is being closed.
-    pub(super) refusing: bool,
-    /// The writer is to end.
-    pub(super) stop: bool,
+    pub(super) phase: Phase,
     pub(super) writer: Option<JoinHandle<()>>,
     /// The writer has done its last work.
     pub(super) ended: bool,
+    /// The totals that are too old for `retention_months` are to be deleted.
+    pub(super) retain: bool,
     /// Tables that are not used any more. Giving many megabytes back to the
     /// system takes longer than a login may; the writer does it.
     pub(super) retired: Vec<Seen>,
 }
 
-/// Visits of one month, in the order of the logins.
-pub(super) struct MonthVisits {
-    pub(super) month: Month,
-    pub(super) visits: Vec<Visit>,
+/// How far a counter is from being closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// No more visits are taken in.
+    Closing,
+    /// The writer is to end.
+    Ending,
+}
+
+/// Something that the writer does with the store.
+pub(super) enum Task {
+    /// Commits visits of one month, in the order of the logins.
+    Commit(Month, Vec<Visit>),
+    /// Deletes what the store keeps of users.
+    Forget(Vec<Forgotten>),
+}
+
+/// A user who is to be forgotten, with the markers of the open months.
+#[derive(Clone)]
+pub(super) struct Forgotten {
+    pub(super) user: KeptUser,
+    pub(super) markers: Vec<(Month, Marker)>,
+}
+
+impl Task {
+    fn len(&self) -> usize {
+        match self {
+            Self::Commit(_, visits) => visits.len(),
+            Self::Forget(users) => users.len(),
+        }
+    }
 }
 
 impl Intake {
@@ -55,6 +84,7 @@ impl Intake {
         Self {
             calendar,
             pending: BTreeMap::new(),
+            forgotten: Vec::new(),
             taken: Vec::new(),
             closing: Vec::new(),
             close_before: None,
@@ -63,38 +93,82 @@ impl Intake {
             tried: 0,
             outcome: None,
             last_flush: None,
-            refusing: false,
-            stop: false,
+            phase: Phase::Open,
             writer: None,
             ended: false,
+            retain: false,
             retired: Vec::new(),
         }
     }
 
-    /// How many visits wait for the store.
+    /// Fails when the counter is being closed.
+    pub(super) fn check_open(&self) -> Result<(), Error> {
+        if self.phase == Phase::Open {
+            return Ok(());
+        }
+        Err(Error::Closed)
+    }
+
+    /// How many visits wait for the store, and users to be forgotten.
     pub(super) fn waiting(&self) -> usize {
         let pending = self.pending.values().map(Vec::len);
-        let taken = self.taken.iter().map(|taken| taken.visits.len());
-        pending.chain(taken).sum()
+        let taken = self.taken.iter().map(|task| task.len());
+        pending.chain(taken).sum::<usize>() + self.forgotten.len()
+    }
+
+    /// The visits that the store does not have yet, by month.
+    pub(super) fn visits(&self) -> impl Iterator<Item = (Month, &Vec<Visit>)> {
+        let taken = self.taken.iter().filter_map(|task| match &**task {
+            Task::Commit(month, visits) => Some((*month, visits)),
+            Task::Forget(_) => None,
+        });
+        taken.chain(self.pending.iter().map(|(&month, visits)| (month, visits)))
+    }
+
+    /// Adds a visit.
+    pub(super) fn push(&mut self, month: Month, visit: Visit) {
+        let again = |forgotten: &Forgotten| {
+            forgotten.markers.contains(&(month, visit.marker))
+                || visit.user.as_ref() == Some(&forgotten.user)
+        };
+        if self.forgotten.iter().any(again) {
+            // They came back before the store forgot them. It must do so before
+            // it hears of that.
+            self.make_tasks();
+        }
+        self.pending.entry(month).or_default().push(visit);
+    }
+
+    /// Makes tasks of all that is pending.
+    pub(super) fn make_tasks(&mut self) {
+        for (month, visits) in std::mem::take(&mut self.pending) {
+            self.taken.push(Arc::new(Task::Commit(month, visits)));
+        }
+        let forgotten = std::mem::take(&mut self.forgotten);
+        if !forgotten.is_empty() {
+            self.taken.push(Arc::new(Task::Forget(forgotten)));
+        }
     }
 
     /// Forgets the oldest months until `count` are left, but not `month`, nor one
     /// whose visits wait for the store: what it must keep of them would be lost.
     pub(super) fn truncate_calendar(&mut self, count: usize, month: Month) {
-        let (pending, taken) = (&self.pending, &self.taken);
-        self.calendar.truncate(count, |other| {
-            other == month
-                || pending.contains_key(&other)
-                || taken.iter().any(|taken| taken.month == other)
-        });
+        let mut needed: Vec<Month> = self.visits().map(|(month, _)| month).collect();
+        needed.push(month);
+        self.calendar
+            .truncate(count, |other| needed.contains(&other));
     }
 
     pub(super) fn has_work(&self) -> bool {
-        !self.pending.is_empty() || !self.taken.is_empty() || self.close_before.is_some()
+        !self.pending.is_empty()
+            || !self.forgotten.is_empty()
+            || !self.taken.is_empty()
+            || self.close_before.is_some()
+            || self.retain
     }
 
     /// Whether somebody waits for the writer.
     pub(super) fn is_urgent(&self) -> bool {
-        self.wanted > self.tried || self.stop
+        self.wanted > self.tried || self.phase == Phase::Ending
     }
 }

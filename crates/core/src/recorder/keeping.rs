@@ -4,10 +4,11 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use super::intake::Phase;
 use super::{PATIENCE, Recorder};
 use crate::store::{MonthState, Store, Visit};
 use crate::tally::Tally;
-use crate::{Error, Health, Month, Totals, User, now};
+use crate::{Error, Health, Month, Totals, now};
 
 /// How long a report waits until the store has taken the pending visits.
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ impl Recorder {
         work: impl FnOnce(&mut dyn Store) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if store.is_none() {
-            if self.intake.lock().stop {
+            if self.intake.lock().phase == Phase::Ending {
                 return Err(Error::Closed);
             }
             *store = Some(self.reopen()?);
@@ -73,11 +74,7 @@ impl Recorder {
         self.with_store(|store| {
             let mut totals = store.totals()?;
             let intake = self.intake.lock();
-            let taken = intake.taken.iter();
-            let taken = taken.map(|taken| (taken.month, &taken.visits));
-            let pending = intake.pending.iter();
-            let pending = pending.map(|(&month, visits)| (month, visits));
-            for (month, visits) in taken.chain(pending) {
+            for (month, visits) in intake.visits() {
                 let month = totals.entry(month).or_default();
                 // A new month of a store whose months close.
                 month.open |= self.character.closes_months;
@@ -98,45 +95,18 @@ impl Recorder {
         self.with_store(|store| store.purge(before))
     }
 
-    pub(crate) fn forget(self: &Arc<Self>, user: User<'_>, timeout: Duration) -> Result<(), Error> {
-        self.settings.load().check_recording()?;
-        // Otherwise the writer would mark the user again.
-        self.flush(timeout)?;
-        self.with_store(|store| {
-            let calendar = self.intake.lock().calendar.clone();
-            let tallies = calendar.tallies().iter();
-            let markers: Vec<_> = tallies
-                .map(|tally| (tally.month, tally.marker(user)))
-                .collect();
-            store.forget(user, &markers)?;
-            let mut intake = self.intake.lock();
-            for (month, marker) in markers {
-                if let Some(tally) = intake.calendar.get_mut(month) {
-                    tally.seen.remove(marker);
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// The same as [`Recorder::retain`] for a counter that may write.
-    pub(crate) fn retain_at_open(self: &Arc<Self>) {
-        if !self.settings.load().config.read_only {
-            self.retain();
-        }
-    }
-
     /// Deletes totals older than `retention_months`, and says how many. Counts
     /// from the newest month with totals, or from today if that is earlier: a
     /// clock, or a login, that is far ahead must not delete everything.
     ///
     /// A failure is said, and no more: it costs space, not counts.
-    pub(crate) fn retain(self: &Arc<Self>) {
+    pub(super) fn delete_old_totals(self: &Arc<Self>) {
         let months = self.settings.load().config.retention_months;
         if months == 0 {
             return;
         }
-        let purged = self.with_store(|store| {
+        let store = self.store.lock();
+        let purged = self.with_locked(store, |store| {
             let newest = store.totals()?.keys().next_back().copied();
             let today = Month::of(now())?;
             let newest = newest.map_or(today, |newest| newest.min(today));

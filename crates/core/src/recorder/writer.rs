@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::Recorder;
-use super::intake::{Intake, MonthVisits};
+use super::intake::{Intake, Phase, Task};
 use crate::store::{Batch, Store};
 use crate::{Error, Month, now};
 
@@ -24,7 +24,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// Starts the writer if there is none. When no thread can be had, the visits
 /// wait: the next login tries again.
 pub(super) fn ensure(recorder: &Arc<Recorder>, intake: &mut Intake) {
-    if intake.writer.is_some() || intake.stop {
+    if intake.writer.is_some() || intake.phase == Phase::Ending {
         return;
     }
     // The host's signals are for the host's threads: a handler of its own must
@@ -55,14 +55,15 @@ struct Writer<'a> {
 
 /// What one round is to do.
 struct Work {
-    visits: Vec<Arc<MonthVisits>>,
+    tasks: Vec<Arc<Task>>,
     close_before: Option<Month>,
+    retain: bool,
     ticket: u64,
 }
 
 impl Work {
     fn is_empty(&self) -> bool {
-        self.visits.is_empty() && self.close_before.is_none()
+        self.tasks.is_empty() && self.close_before.is_none()
     }
 }
 
@@ -112,16 +113,16 @@ impl<'a> Writer<'a> {
     fn take(&self) -> Work {
         let mut intake = self.recorder.intake.lock();
         let mut work = Work {
-            visits: Vec::new(),
+            tasks: Vec::new(),
             close_before: None,
+            retain: false,
             ticket: intake.wanted,
         };
         if intake.is_urgent() || intake.due.is_some_and(|due| due <= Instant::now()) {
-            for (month, visits) in std::mem::take(&mut intake.pending) {
-                intake.taken.push(Arc::new(MonthVisits { month, visits }));
-            }
-            work.visits.clone_from(&intake.taken);
+            intake.make_tasks();
+            work.tasks.clone_from(&intake.taken);
             work.close_before = intake.close_before;
+            work.retain = std::mem::take(&mut intake.retain);
             intake.due = None;
         }
         let retired = std::mem::take(&mut intake.retired);
@@ -134,35 +135,51 @@ impl<'a> Writer<'a> {
     /// store's lock goes: a report must see each visit once.
     fn write(&self, work: &Work) -> Result<(), Error> {
         let recorder = self.recorder;
-        for taken in &work.visits {
+        for task in &work.tasks {
             self.with_store(|store| {
-                // A month that another process has closed since is gone, and
-                // these visits with it.
-                if let Some(state) = recorder.month_state(taken.month) {
-                    store.commit(&Batch {
-                        month: taken.month,
-                        state: &state,
-                        visits: &taken.visits,
-                        keys: &recorder.keys,
-                    })?;
-                }
+                self.run_task(task, store)?;
                 let mut intake = recorder.intake.lock();
-                intake.taken.retain(|other| !Arc::ptr_eq(other, taken));
+                intake.taken.retain(|other| !Arc::ptr_eq(other, task));
                 Ok(())
             })?;
         }
-        let Some(month) = work.close_before else {
-            return Ok(());
-        };
-        self.with_store(|store| {
-            store.close_before(month)?;
-            let mut intake = recorder.intake.lock();
-            intake.closing.retain(|tally| tally.month >= month);
-            if intake.close_before == work.close_before {
-                intake.close_before = None;
+        if let Some(month) = work.close_before {
+            self.with_store(|store| {
+                store.close_before(month)?;
+                let mut intake = recorder.intake.lock();
+                intake.closing.retain(|tally| tally.month >= month);
+                if intake.close_before == work.close_before {
+                    intake.close_before = None;
+                }
+                Ok(())
+            })?;
+            let log = recorder.log();
+            log.info(format_args!("the months before {month} are closed"));
+        }
+        if work.retain || work.close_before.is_some() {
+            recorder.delete_old_totals();
+        }
+        Ok(())
+    }
+
+    fn run_task(&self, task: &Task, store: &mut dyn Store) -> Result<(), Error> {
+        match task {
+            Task::Commit(month, visits) => {
+                // A month that another process has closed since is gone, and
+                // these visits with it.
+                self.recorder.month_state(*month).map_or(Ok(()), |state| {
+                    store.commit(&Batch {
+                        month: *month,
+                        state: &state,
+                        visits,
+                        keys: &self.recorder.keys,
+                    })
+                })
             }
-            Ok(())
-        })
+            Task::Forget(users) => users.iter().try_for_each(|forgotten| {
+                store.forget(forgotten.user.as_user(), &forgotten.markers)
+            }),
+        }
     }
 
     /// Does something with the store, however long that takes.
@@ -176,14 +193,14 @@ impl<'a> Writer<'a> {
     /// Whether the writer was asked to end, and nobody has changed their mind.
     fn has_ended(&self) -> bool {
         let mut intake = self.recorder.intake.lock();
-        intake.ended = intake.stop;
+        intake.ended = intake.phase == Phase::Ending;
         let ended = intake.ended;
         drop(intake);
         self.recorder.tried.notify_all();
         ended
     }
 
-    /// Tells those who wait, and looks after what comes with a closed month.
+    /// Tells those who wait.
     fn done(&mut self, work: &Work) {
         let busy = !work.is_empty();
         {
@@ -197,13 +214,8 @@ impl<'a> Writer<'a> {
             }
         }
         self.recorder.tried.notify_all();
-        let log = self.recorder.log();
         if busy && self.pause.take().is_some() {
-            log.info("the store can be written again");
-        }
-        if let Some(month) = work.close_before {
-            log.info(format_args!("the months before {month} are closed"));
-            self.recorder.retain();
+            self.recorder.log().info("the store can be written again");
         }
     }
 

@@ -201,3 +201,33 @@ fn a_forgotten_user_counts_again_and_the_counts_stay() {
         );
     }
 }
+
+#[test]
+fn who_comes_back_before_the_store_has_forgotten_them_counts_again_once() {
+    for store in ["memory:", "sealed:DIR", "prosody:DIR"] {
+        let mut host = Host::new(store);
+        if store.starts_with("prosody:") {
+            fs::create_dir(host.folder.path().join("store")).unwrap();
+        }
+        host.config.set("flush_interval", "1h").unwrap();
+        host.counter.open(&host.config).unwrap();
+        let juliet = || host.record("juliet", "192.0.2.1", "", day("2026-11-05"));
+        juliet();
+        host.counter.flush(SOON).unwrap();
+        // Nothing is written in between.
+        host.counter.forget(User::new(b"juliet").unwrap()).unwrap();
+        juliet();
+        host.counter.flush(SOON).unwrap();
+        if store != "memory:" {
+            // Her new marker is there: the old one went before it came.
+            host.counter.close().unwrap();
+            host.counter.open(&host.config).unwrap();
+        }
+        juliet();
+        assert_eq!(
+            sums(&host.counter.totals().unwrap())[&month("2026-11")],
+            (2, 2),
+            "{store}"
+        );
+    }
+}

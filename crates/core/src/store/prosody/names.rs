@@ -93,7 +93,7 @@ pub(super) fn stem(user: User<'_>) -> String {
     if stem.len() <= MAX_STEM {
         stem
     } else {
-        format!("{LONG}{}", blake3::hash(name.as_bytes()).to_hex())
+        format!("{LONG}{}", blake3::hash(name).to_hex())
     }
 }
 
@@ -126,13 +126,13 @@ pub(super) fn is_long(stem: &str) -> bool {
         .is_some_and(|hash| blake3::Hash::from_hex(hash).is_ok())
 }
 
-fn encode(name: &str) -> String {
+fn encode(name: &[u8]) -> String {
     const DIGITS: [char; 16] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
     ];
     let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or('0');
     let mut stem = String::with_capacity(name.len());
-    for byte in name.bytes() {
+    for &byte in name {
         if byte.is_ascii_alphanumeric() {
             stem.push(char::from(byte));
         } else {

@@ -107,7 +107,12 @@ fn listed(store: &mut Prosody) -> Vec<String> {
         .users()
         .unwrap()
         .iter()
-        .map(|(user, month)| format!("{} {month}", user.as_user().expose()))
+        .map(|(user, month)| {
+            format!(
+                "{} {month}",
+                String::from_utf8_lossy(user.as_user().expose())
+            )
+        })
         .collect()
 }
 
