@@ -12,6 +12,8 @@
 
 mod blob;
 mod closed;
+mod coded;
+mod content;
 mod folder;
 mod month;
 mod reading;
@@ -19,16 +21,13 @@ mod start;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use self::blob::Content;
 use self::folder::{Folder, Part};
 use self::month::OpenFile;
 use super::lock::Lock;
 use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
-use crate::{Error, KeptUser, Log, Marker, Month, MonthKey, Realm, Totals, User};
-
-/// The longest key that a file can hold.
-const MAX_KEY: usize = 65_535;
+use crate::{Error, KeptUser, Log, Marker, Month, MonthKey, MonthTotals, Realm, Totals, User};
 
 /// The native store of one server.
 pub struct Sealed {
@@ -126,7 +125,7 @@ impl Store for Sealed {
         let open = months.iter().map(|(&month, file)| OpenMonth {
             month,
             state: file.state.clone(),
-            markers: file.markers(),
+            markers: Arc::new(file.list()),
         });
         Ok(Loaded {
             open: open.collect(),
@@ -151,8 +150,7 @@ impl Store for Sealed {
             ));
         }
         file.state.first = state.first;
-        let additions = file.additions(batch);
-        file.add(&additions, &self.folder)
+        file.add(batch, &self.folder)
     }
 
     fn close_before(&mut self, month: Month) -> Result<(), Error> {
@@ -210,12 +208,6 @@ impl Store for Sealed {
 
     fn import(&mut self, month: Month, copy: &MonthCopy) -> Result<(), Error> {
         self.must_record()?;
-        if copy.counts.keys().any(|key| key.as_str().len() > MAX_KEY) {
-            return Err(Error::storage(
-                format_args!("cannot keep {month}"),
-                "a key is too long",
-            ));
-        }
         let (state, markers) = match &copy.marks {
             Marks::Closed => {
                 let bytes = closed::write(month, &copy.counts, copy.incomplete)?;
@@ -224,7 +216,7 @@ impl Store for Sealed {
                 self.months.remove(&month);
                 return Ok(());
             }
-            Marks::Keyed(open) => (open.state.clone(), Vec::clone(&open.markers)),
+            Marks::Keyed(open) => (open.state.clone(), Arc::clone(&open.markers)),
             Marks::Users(users) => {
                 // Under the key that is there, so that the two can be compared.
                 let state = match self.months.get(&month) {
@@ -241,23 +233,23 @@ impl Store for Sealed {
                     .collect();
                 markers.sort();
                 markers.dedup();
-                (state, markers)
+                (state, Arc::new(markers))
             }
         };
         if let Some(file) = self.months.get(&month) {
-            let known = |marker| markers.binary_search(marker).is_ok();
-            if !file.markers().iter().all(known) {
+            if !file
+                .markers()
+                .all(|marker| markers.binary_search(&marker).is_ok())
+            {
                 return Err(Error::own_users(month));
             }
         }
-        let content = Content {
-            incomplete: copy.incomplete,
-            host: self.realm.marking(&state.key).host_check(),
-            first: state.first,
+        let totals = MonthTotals {
             counts: copy.counts.clone(),
-            markers,
+            open: true,
+            incomplete: copy.incomplete,
         };
-        let mut file = OpenFile::with(month, state, &self.realm, content);
+        let mut file = OpenFile::with(month, state, &self.realm, totals, &markers)?;
         file.rewrite(&self.folder)?;
         self.months.insert(month, file);
         Ok(())

@@ -112,6 +112,18 @@ impl Folder {
             .map_err(|error| Error::io(format!("cannot read {}", path.display()), &error))
     }
 
+    /// The first bytes of a file, as many as there are.
+    pub(super) fn read_start(
+        &self,
+        month: Month,
+        part: Part,
+        len: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.path(month, part);
+        files::read_start(&path, len)
+            .map_err(|error| Error::io(format!("cannot read {}", path.display()), &error))
+    }
+
     pub(super) fn write(&self, month: Month, part: Part, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path(month, part);
         files::write_atomic(&path, bytes, FILE_MODE)

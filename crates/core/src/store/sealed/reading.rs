@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sealed;
-use super::blob::{self, Kind, Seal};
+use super::blob::{self, Damage, Kind, Seal};
 use super::closed;
 use super::folder::{KeyFile, Part};
 use super::month::OpenFile;
@@ -100,7 +100,7 @@ impl Sealed {
             if self.folder.read(month, Part::Json)?.is_some() {
                 return Ok(Found::Closed);
             }
-            let now = self.folder.read(month, Part::Sealed)?;
+            let now = self.folder.read_start(month, Part::Sealed, blob::HEADER)?;
             if now.as_deref().and_then(blob::id_of) == id {
                 return Ok(found);
             }
@@ -115,31 +115,28 @@ impl Sealed {
         sealed: Option<Vec<u8>>,
         fresh: Option<Vec<u8>>,
     ) -> Found {
-        const DAMAGED: Found = Found::Unreadable("it is damaged, or under another key");
         let state = MonthState { key, first: None };
         let seal = Seal::new(month, &state.key, self.realm.expose_secret());
         let mut file = OpenFile::new(month, state, &self.realm);
-        let has_whole = sealed.is_some();
-        if let Some(bytes) = sealed {
-            let Ok((_, id, content)) = seal.open(bytes) else {
-                return DAMAGED;
-            };
-            file.take_whole(id, 0, content);
-        }
-        if let Some(bytes) = fresh {
-            let Ok((kind, _, content)) = seal.open(bytes) else {
-                return DAMAGED;
-            };
-            // Otherwise it is older than the large file, which has it all, or
-            // that is lost.
-            if kind == Kind::Since(file.whole_id()) || !has_whole {
-                file.take_since(0, content);
+        let Some(sealed) = sealed else {
+            return Found::Unreadable("its .sealed is missing");
+        };
+        let read = || -> Result<(), Damage> {
+            let (_, id, content) = seal.open(sealed)?;
+            file.take_whole(id, 0, content)?;
+            if let Some(bytes) = fresh {
+                let (kind, _, content) = seal.open(bytes)?;
+                // Otherwise it is older than the large file, which has it all.
+                if kind == Kind::Since(file.whole_id()) {
+                    file.take_since(0, content)?;
+                }
             }
-            if !has_whole {
-                file.set_incomplete();
-            }
+            Ok(())
+        };
+        match read() {
+            Ok(()) => Found::Open(Box::new(file)),
+            Err(_) => Found::Unreadable("it is damaged, or under another key"),
         }
-        Found::Open(Box::new(file))
     }
 }
 

@@ -263,7 +263,7 @@ fn a_forgotten_user_is_in_no_file() {
     let mut store = place.open();
     for name in ["a7", "b0"] {
         let of_user = Realm::default().marking(key).of(user(name));
-        assert!(store.months[&month("2026-11")].markers().contains(&of_user));
+        assert!(store.months[&month("2026-11")].list().contains(&of_user));
         store
             .forget(user(name), &[(month("2026-11"), of_user)])
             .unwrap();
@@ -366,4 +366,30 @@ fn keys_follow_when_a_folder_for_them_is_chosen_later() {
     assert_eq!(lines(&mut store)[0], "2026-11 client-IOS 3001");
     assert_eq!(names(&keys), ["2026-11.key"]);
     assert_eq!(place.names(), ["2026-11.fresh", "2026-11.sealed"]);
+}
+
+#[test]
+fn a_flush_does_not_write_the_names_of_known_keys_again() {
+    let place = Place::new();
+    let mut store = place.open();
+    let mut maker = Maker::new();
+    let mut all: Vec<_> = (0..5000)
+        .map(|i| maker.visit("2026-11", &format!("a{i}"), &format!("DE-HE-{i}"), "IOS"))
+        .collect();
+    maker.commit(&mut store, &all);
+    let new = [
+        maker.visit("2026-11", "b", "DE-HE-7", "IOS"),
+        maker.visit("2026-11", "c", "FR-?-?", "ANDROID"),
+    ];
+    for visit in &new {
+        maker.commit(&mut store, std::slice::from_ref(visit));
+    }
+    let size = fs::metadata(place.file("2026-11.fresh")).unwrap().len();
+    assert!(size < 10_000, "{size} bytes");
+    drop(store);
+    let expected = place.open().totals().unwrap();
+    let once = Place::new();
+    all.extend(new);
+    maker.commit(&mut once.open(), &all);
+    assert_eq!(expected, once.open().totals().unwrap());
 }
