@@ -1,12 +1,13 @@
 //! Files that are replaced as a whole: the old one or the new one is there,
 //! never half of one.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 /// How the names of temporary files begin. They do not contain the name of the
 /// file they become, so a long name stays possible.
@@ -34,6 +35,36 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<(
 pub(crate) fn write_unsynced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let (temporary, _) = Temporary::write(folder_of(path), bytes, mode)?;
     temporary.rename(path)
+}
+
+/// Like [`write_atomic`], but neither the file nor its folder tells when: both
+/// get this time of modification instead.
+pub(crate) fn write_dated(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    time: SystemTime,
+) -> io::Result<()> {
+    let (temporary, file) = Temporary::write(folder_of(path), bytes, mode)?;
+    file.set_times(times(time))?;
+    file.sync_all()?;
+    temporary.rename(path)?;
+    date_folder(path, time)?;
+    sync_folder(folder_of(path))
+}
+
+/// Gives the folder of the file at `path`, in which something has changed, this
+/// time of modification, if it is ours.
+pub(crate) fn date_folder(path: &Path, time: SystemTime) -> io::Result<()> {
+    let folder = File::open(folder_of(path))?;
+    // Only its owner can; whoever else it belongs to has given us the right to
+    // write into it, and no more.
+    let _ = folder.set_times(times(time));
+    Ok(())
+}
+
+fn times(time: SystemTime) -> FileTimes {
+    FileTimes::new().set_modified(time).set_accessed(time)
 }
 
 /// Makes durable what files are in `folder`, and under which names.

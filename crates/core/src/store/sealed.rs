@@ -7,6 +7,7 @@
 //!   2026-11.sealed  an open month: its markers and counts, encrypted
 //!   2026-11.fresh   the same for what came since
 //!   2026-11.key     the key of this month alone, destroyed when it closes
+//!   closed-before   the month before which all are closed
 //!   lock            held by the process that records
 //! ```
 
@@ -38,6 +39,8 @@ pub struct Sealed {
     locks: Vec<Lock>,
     months: BTreeMap<Month, OpenFile>,
     closed_before: Month,
+    /// What the file says of that.
+    witnessed: Month,
 }
 
 impl Sealed {
@@ -62,6 +65,7 @@ impl Sealed {
             locks: Vec::new(),
             months: BTreeMap::new(),
             closed_before: Month::FIRST,
+            witnessed: Month::FIRST,
         };
         match access {
             Access::Record => store.start()?,
@@ -81,6 +85,16 @@ impl Sealed {
             }
             self.remove_open(first)?;
             self.months.remove(&first);
+        }
+        Ok(())
+    }
+
+    /// Keeps in mind that all months before this one are closed, also when the
+    /// files of none of them are left.
+    fn witness(&mut self, month: Month) -> Result<(), Error> {
+        if month > self.witnessed {
+            self.folder.write_closed_before(month)?;
+            self.witnessed = month;
         }
         Ok(())
     }
@@ -155,6 +169,8 @@ impl Store for Sealed {
 
     fn close_before(&mut self, month: Month) -> Result<(), Error> {
         self.must_record()?;
+        // First: whatever comes between is finished at the next start.
+        self.witness(month)?;
         self.finish_months(month)?;
         self.closed_before = self.closed_before.max(month);
         if let Some(file) = self.months.get_mut(&month) {
@@ -186,6 +202,9 @@ impl Store for Sealed {
         self.must_record()?;
         let months = self.folder.months(Part::Json)?;
         let gone: Vec<Month> = months.range(..before).copied().collect();
+        if let Some(last) = gone.last() {
+            self.witness(last.plus(1).max(self.closed_before))?;
+        }
         for &month in &gone {
             self.folder.remove(month, Part::Json)?;
         }
@@ -197,6 +216,16 @@ impl Store for Sealed {
         for &(month, marker) in markers {
             if let Some(file) = self.months.get_mut(&month) {
                 file.forget(marker, &self.folder)?;
+            }
+        }
+        // They may hold the user, and cannot be written again.
+        for &month in self.months.keys() {
+            let removed = self.folder.remove_aside(month)?;
+            if removed > 0 {
+                self.log.warn(format_args!(
+                    "files of {month} that could not be used are deleted, {removed} of them: \
+                     a user is to be forgotten, who may be in them"
+                ));
             }
         }
         Ok(())

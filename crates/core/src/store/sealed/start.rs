@@ -23,7 +23,11 @@ impl Sealed {
         self.folder.move_keys()?;
         let closed = self.folder.months(Part::Json)?;
         let newest = closed.last().map_or(Month::FIRST, |month| month.plus(1));
-        self.closed_before = newest;
+        self.witnessed = self.folder.closed_before()?.unwrap_or_else(|reason| {
+            self.log.error(reason);
+            Month::FIRST
+        });
+        self.closed_before = newest.max(self.witnessed);
         let mut open = self.folder.months(Part::Key)?;
         open.extend(self.folder.months(Part::Sealed)?);
         open.extend(self.folder.months(Part::Fresh)?);

@@ -186,7 +186,11 @@ fn a_kill_between_any_two_files_loses_and_doubles_nothing() {
         let mut store = place.open();
         assert_eq!(lines(&mut store), expected, "after {steps} steps");
         store.close_before(month("2026-12")).unwrap();
-        assert_eq!(place.names(), ["2026-11.json"], "after {steps} steps");
+        assert_eq!(
+            place.names(),
+            ["2026-11.json", "closed-before"],
+            "after {steps} steps"
+        );
         assert_eq!(fs::read(place.file("2026-11.json")).unwrap(), json);
     }
     // Folded, and killed before the small file was removed.
@@ -273,4 +277,39 @@ fn a_damaged_month_keeps_its_host() {
         assert!(other.load().is_err());
     }
     place.open().load().unwrap();
+}
+
+#[test]
+fn forgetting_a_user_deletes_the_files_of_open_months_that_were_set_aside() {
+    let place = Place::new();
+    let mut maker = store_of_four(&place);
+    {
+        let mut store = place.open();
+        visits(&mut store, &mut maker, "2026-10", "a", 1);
+    }
+    fs::write(place.file("2026-09.sealed.damaged-1"), "closed").unwrap();
+    let mut store = place.open_with(b"another secret", Access::Record).unwrap();
+    let damaged = || -> Vec<String> {
+        let names = place.names().into_iter();
+        names.filter(|name| name.contains("damaged")).collect()
+    };
+    assert_eq!(damaged().len(), 6);
+    store.forget(user("a7"), &[]).unwrap();
+    assert_eq!(damaged(), ["2026-09.sealed.damaged-1"]);
+    let lines = place.lines.lock();
+    let told = lines.iter().filter(|line| line.contains("are deleted"));
+    assert_eq!(told.count(), 2, "{lines:?}");
+}
+
+#[test]
+fn a_witness_that_cannot_be_read_is_written_anew() {
+    let place = Place::new();
+    store_of_four(&place);
+    fs::write(place.file("closed-before"), "2026-1").unwrap();
+    let mut store = place.open();
+    assert_eq!(lines(&mut store)[0], "2026-11 client-IOS 3001");
+    assert!(place.lines.lock()[0].contains("closed-before"));
+    store.close_before(month("2026-12")).unwrap();
+    let text = fs::read_to_string(place.file("closed-before")).unwrap();
+    assert_eq!(text, "2026-12\n");
 }
