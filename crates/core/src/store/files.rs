@@ -31,7 +31,7 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<(
 }
 
 /// Like [`write_atomic`], but nothing is synced: a loss of power may leave an
-/// empty file. For many files, followed by [`sync_filesystem`].
+/// empty file. For many files, made durable together by [`Syncing`].
 pub(crate) fn write_unsynced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let (temporary, _) = Temporary::write(folder_of(path), bytes, mode)?;
     temporary.rename(path)
@@ -72,9 +72,37 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes durable all that was written to the file system that `folder` is on.
-pub(crate) fn sync_filesystem(folder: &Path) -> io::Result<()> {
-    Ok(nix::unistd::syncfs(File::open(folder)?)?)
+/// Makes durable what is about to be written.
+///
+/// Opened before that: an error of the disk in between is told to those who had
+/// something open.
+pub(crate) struct Syncing {
+    folder: File,
+    filesystem: bool,
+}
+
+impl Syncing {
+    /// What files are in `folder` and under which names or, with `filesystem`,
+    /// all that is written to the file system that it is on.
+    pub(crate) fn begin(folder: &Path, filesystem: bool) -> io::Result<Self> {
+        Ok(Self {
+            folder: File::open(folder)?,
+            filesystem,
+        })
+    }
+
+    pub(crate) fn finish(self) -> io::Result<()> {
+        if self.filesystem {
+            Ok(nix::unistd::syncfs(self.folder)?)
+        } else {
+            self.folder.sync_all()
+        }
+    }
+}
+
+/// Whether files can be made in `folder`.
+pub(crate) fn try_folder(folder: &Path) -> io::Result<()> {
+    Temporary::write(folder, b"?", 0o600).map(drop)
 }
 
 /// Deletes `path`, and says whether there was something to delete.
