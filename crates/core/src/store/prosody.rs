@@ -30,7 +30,10 @@ use self::names::Names;
 use self::totals::Sheet;
 use super::lock::Lock;
 use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, Store, dat, files};
-use crate::{Error, KeptUser, KeyId, Log, Marker, Month, Totals, User};
+use crate::{Error, KeptUser, KeyId, Log, Marker, Month, Totals, User, now};
+
+/// How often marks are read again because somebody was counted meanwhile.
+const LOOKS: usize = 20;
 
 /// The store in the files of Prosody.
 ///
@@ -261,6 +264,45 @@ impl Store for Prosody {
             ));
         }
         Ok(users)
+    }
+
+    /// Totals and marks are different files: they belong together when the
+    /// totals are the same before and after the marks were read.
+    fn export(&mut self, month: Month) -> Result<Option<MonthCopy>, Error> {
+        for _ in 0..LOOKS {
+            if self.lock.is_some() {
+                self.settle()?;
+            }
+            let sheet = self.read_sheet()?;
+            let mut totals = sheet.totals().0;
+            let newest = totals.keys().next_back().copied();
+            let Some(found) = totals.remove(&month) else {
+                return Ok(None);
+            };
+            // A month of the future, from a clock that was wrong, does not
+            // close this one.
+            let newest =
+                newest.map(|newest| Month::of(now()).map_or(newest, |day| newest.min(day)));
+            let marks = if Some(month) >= newest {
+                let users = self.users()?.into_iter();
+                if self.read_sheet()?.table != sheet.table {
+                    continue;
+                }
+                let users = users.filter(|(_, last)| *last == month);
+                Marks::Users(users.map(|(user, _)| user).collect())
+            } else {
+                Marks::Closed
+            };
+            return Ok(Some(MonthCopy {
+                counts: found.counts,
+                incomplete: found.incomplete,
+                marks,
+            }));
+        }
+        Err(Error::storage(
+            format!("cannot read {month}"),
+            "users are counted faster than they can be read; try again when fewer come, or stop the server",
+        ))
     }
 
     /// Users who come by name are marked, and nobody else is in this month.

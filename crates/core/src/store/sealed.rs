@@ -136,11 +136,7 @@ impl Store for Sealed {
         for file in months.values() {
             file.check_host()?;
         }
-        let open = months.iter().map(|(&month, file)| OpenMonth {
-            month,
-            state: file.state.clone(),
-            markers: Arc::new(file.list()),
-        });
+        let open = months.iter().map(|(&month, file)| open_month(month, file));
         Ok(Loaded {
             open: open.collect(),
             closed_before: self.closed_before,
@@ -235,6 +231,31 @@ impl Store for Sealed {
         Ok(Vec::new())
     }
 
+    fn export(&mut self, month: Month) -> Result<Option<MonthCopy>, Error> {
+        let read;
+        let open = if self.locks.is_empty() {
+            read = self.read_month(month)?;
+            read.as_ref()
+        } else {
+            self.months.get(&month)
+        };
+        let (totals, marks) = match open {
+            Some(file) => {
+                file.check_host()?;
+                (file.totals(), Marks::Keyed(open_month(month, file)))
+            }
+            None => match self.closed_month(month)? {
+                Some(totals) => (totals, Marks::Closed),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(MonthCopy {
+            counts: totals.counts,
+            incomplete: totals.incomplete,
+            marks,
+        }))
+    }
+
     fn import(&mut self, month: Month, copy: &MonthCopy) -> Result<(), Error> {
         self.must_record()?;
         let (state, markers) = match &copy.marks {
@@ -282,6 +303,14 @@ impl Store for Sealed {
         file.rewrite(&self.folder)?;
         self.months.insert(month, file);
         Ok(())
+    }
+}
+
+fn open_month(month: Month, file: &OpenFile) -> OpenMonth {
+    OpenMonth {
+        month,
+        state: file.state.clone(),
+        markers: Arc::new(file.list()),
     }
 }
 

@@ -20,10 +20,16 @@ impl Sealed {
     pub(super) fn closed_totals(&self) -> Result<Totals, Error> {
         let mut totals = Totals::new();
         for month in self.folder.months(Part::Json)? {
-            let Some(bytes) = self.folder.read(month, Part::Json)? else {
-                continue;
-            };
-            let month_totals = closed::read(month, &bytes).unwrap_or_else(|reason| {
+            totals.extend(self.closed_month(month)?.map(|found| (month, found)));
+        }
+        Ok(totals)
+    }
+
+    /// The totals of a month, if it is closed.
+    pub(super) fn closed_month(&self, month: Month) -> Result<Option<MonthTotals>, Error> {
+        let bytes = self.folder.read(month, Part::Json)?;
+        Ok(bytes.map(|bytes| {
+            closed::read(month, &bytes).unwrap_or_else(|reason| {
                 self.log.error(format_args!(
                     "{month}.json cannot be read: {reason}; the file is kept as it is"
                 ));
@@ -31,10 +37,8 @@ impl Sealed {
                     incomplete: true,
                     ..MonthTotals::default()
                 }
-            });
-            totals.insert(month, month_totals);
-        }
-        Ok(totals)
+            })
+        }))
     }
 
     /// The totals of the open months, which another process may be recording.
@@ -64,17 +68,20 @@ impl Sealed {
     pub(super) fn read_months(&self) -> Result<BTreeMap<Month, OpenFile>, Error> {
         let mut months = BTreeMap::new();
         for month in self.open_names()? {
-            match self.read_open(month)? {
-                Found::Closed => (),
-                Found::Open(file) => {
-                    months.insert(month, *file);
-                }
-                Found::Unreadable(reason) => {
-                    return Err(Error::storage(format_args!("cannot read {month}"), reason));
-                }
-            }
+            months.extend(self.read_month(month)?.map(|file| (month, file)));
         }
         Ok(months)
+    }
+
+    /// An open month, unless it is not open.
+    pub(super) fn read_month(&self, month: Month) -> Result<Option<OpenFile>, Error> {
+        match self.read_open(month)? {
+            Found::Closed => Ok(None),
+            Found::Open(file) => Ok(Some(*file)),
+            Found::Unreadable(reason) => {
+                Err(Error::storage(format_args!("cannot read {month}"), reason))
+            }
+        }
     }
 
     fn open_names(&self) -> Result<BTreeSet<Month>, Error> {
