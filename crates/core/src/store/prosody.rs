@@ -110,10 +110,7 @@ impl Prosody {
     /// earlier call or process could not.
     fn prepare(&mut self) -> Result<(), Error> {
         if self.lock.is_none() {
-            return Err(Error::storage(
-                "cannot record",
-                "the store is open for reading only",
-            ));
+            return Err(Error::read_only());
         }
         self.settle()
     }
@@ -314,7 +311,7 @@ impl Store for Prosody {
             Marks::Keyed(_) => {
                 return Err(Error::storage(
                     format!("cannot copy {month}"),
-                    "it is open, and its users are known by markers only; this store needs names",
+                    "it is open, and its users are known by markers only, but this store needs names; copy it when it is closed",
                 ));
             }
             Marks::Users(users) => {

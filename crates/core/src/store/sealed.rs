@@ -106,12 +106,9 @@ impl Sealed {
         self.folder.remove(month, Part::Fresh)
     }
 
-    fn must_record(&self) -> Result<(), Error> {
+    fn must_be_writable(&self) -> Result<(), Error> {
         if self.locks.is_empty() {
-            return Err(Error::storage(
-                "cannot record",
-                "the store is open for reading only",
-            ));
+            return Err(Error::read_only());
         }
         Ok(())
     }
@@ -144,7 +141,7 @@ impl Store for Sealed {
     }
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
-        self.must_record()?;
+        self.must_be_writable()?;
         let Batch { month, state, .. } = *batch;
         if month < self.closed_before {
             return Err(Error::MonthClosed(month));
@@ -164,7 +161,7 @@ impl Store for Sealed {
     }
 
     fn close_before(&mut self, month: Month) -> Result<(), Error> {
-        self.must_record()?;
+        self.must_be_writable()?;
         // First: whatever comes between is finished at the next start.
         self.witness(month)?;
         self.finish_months(month)?;
@@ -195,7 +192,7 @@ impl Store for Sealed {
     }
 
     fn purge(&mut self, before: Month) -> Result<Vec<Month>, Error> {
-        self.must_record()?;
+        self.must_be_writable()?;
         let months = self.folder.months(Part::Json)?;
         let gone: Vec<Month> = months.range(..before).copied().collect();
         if let Some(last) = gone.last() {
@@ -208,7 +205,7 @@ impl Store for Sealed {
     }
 
     fn forget(&mut self, _: User<'_>, markers: &[(Month, Marker)]) -> Result<(), Error> {
-        self.must_record()?;
+        self.must_be_writable()?;
         for &(month, marker) in markers {
             if let Some(file) = self.months.get_mut(&month) {
                 file.forget(marker, &self.folder)?;
@@ -257,7 +254,7 @@ impl Store for Sealed {
     }
 
     fn import(&mut self, month: Month, copy: &MonthCopy) -> Result<(), Error> {
-        self.must_record()?;
+        self.must_be_writable()?;
         let (state, markers) = match &copy.marks {
             Marks::Closed => {
                 let bytes = closed::write(month, &copy.counts, copy.incomplete)?;
