@@ -100,9 +100,10 @@ impl Syncing {
     }
 }
 
-/// Whether files can be made in `folder`.
+/// Whether files can be made in `folder`, and reach the disk.
 pub(crate) fn try_folder(folder: &Path) -> io::Result<()> {
-    Temporary::write(folder, b"?", 0o600).map(drop)
+    let (_temporary, file) = Temporary::write(folder, b"?", 0o600)?;
+    file.sync_all()
 }
 
 /// Deletes `path`, and says whether there was something to delete.

@@ -11,6 +11,7 @@
 //!   lock            held by the process that records
 //! ```
 
+mod bits;
 mod blob;
 mod closed;
 mod coded;

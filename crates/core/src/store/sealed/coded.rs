@@ -7,6 +7,7 @@
 //! bits there are follows from the number of markers alone, so equal sets have
 //! equal bytes. A million markers need 5.7 bytes each, ten millions 5.3.
 
+use super::bits::{BitReader, BitWriter};
 use crate::{Error, Marker};
 
 /// So many markers are decoded to find one, half of them on average.
@@ -38,10 +39,7 @@ impl CodedMarkers {
         let width = width(len);
         // The unary parts add up to twice the number of markers at most.
         let bits = len.saturating_mul(64.min(width as usize + 3));
-        let mut to = BitWriter {
-            bytes: Vec::with_capacity(bits / 8 + 16),
-            ..BitWriter::default()
-        };
+        let mut to = BitWriter::with_capacity(bits);
         let mut blocks = Vec::with_capacity(len / BLOCK);
         let mut last = None;
         let mut written = 0;
@@ -57,8 +55,7 @@ impl CodedMarkers {
                 let at = to.len();
                 blocks.push(Block { last, at });
             }
-            to.unary(distance >> width);
-            to.bits(distance & low(width), width);
+            to.number(distance, width);
             last = Some(marker);
             written += 1;
         }
@@ -90,7 +87,7 @@ impl CodedMarkers {
                 let at = reader.at;
                 blocks.push(Block { last, at });
             }
-            last = Some(reader.marker(width, last)?);
+            last = Some(next(&mut reader, width, last)?);
         }
         let used = reader.at.div_ceil(8);
         // Of the last byte, what is left.
@@ -152,9 +149,13 @@ fn width(len: usize) -> u32 {
     63_u32.saturating_sub(len.checked_ilog2().unwrap_or_default())
 }
 
-/// So many of the lowest bits, set.
-fn low(count: u32) -> u64 {
-    u64::MAX.checked_shr(64 - count).unwrap_or_default()
+/// The marker after `last`.
+fn next(reader: &mut BitReader<'_>, width: u32, last: Option<u64>) -> Option<u64> {
+    let distance = reader.number(width)?;
+    match last {
+        None => Some(distance),
+        Some(last) => last.checked_add(1)?.checked_add(distance),
+    }
 }
 
 /// Goes through a set, one by one or by leaps.
@@ -199,117 +200,9 @@ impl Iterator for Cursor<'_> {
         if self.number == self.set.len {
             return None;
         }
-        self.last = Some(self.reader.marker(self.width, self.last)?);
+        self.last = Some(next(&mut self.reader, self.width, self.last)?);
         self.number += 1;
         self.last.map(Marker)
-    }
-}
-
-/// Reads bits, and nothing else whatever the bytes are.
-struct BitReader<'a> {
-    bytes: &'a [u8],
-    /// The next bit.
-    at: usize,
-}
-
-impl BitReader<'_> {
-    /// As many bits of a [`BitReader::word`] are always those of the bytes.
-    const SURE: u32 = 57;
-
-    /// The bits that follow, then zeros.
-    fn word(&self) -> u64 {
-        let rest = self.bytes.get(self.at / 8..).unwrap_or_default();
-        let mut bytes = [0; 8];
-        if let Some(next) = rest.first_chunk() {
-            bytes = *next;
-        } else {
-            for (to, from) in bytes.iter_mut().zip(rest) {
-                *to = *from;
-            }
-        }
-        u64::from_le_bytes(bytes) >> (self.at % 8)
-    }
-
-    /// The marker after `last`.
-    fn marker(&mut self, width: u32, last: Option<u64>) -> Option<u64> {
-        let mut high = 0_u64;
-        let mut word = self.word();
-        while word == 0 {
-            if self.at >= self.bytes.len() * 8 {
-                return None;
-            }
-            high += u64::from(Self::SURE);
-            self.at += Self::SURE as usize;
-            word = self.word();
-        }
-        let zeros = word.trailing_zeros();
-        high += u64::from(zeros);
-        self.at += zeros as usize + 1;
-        if high > u64::MAX.checked_shr(width).unwrap_or_default() {
-            return None;
-        }
-        let distance = (high << width) | self.low_bits(width);
-        if self.at > self.bytes.len() * 8 {
-            return None;
-        }
-        match last {
-            None => Some(distance),
-            Some(last) => last.checked_add(1)?.checked_add(distance),
-        }
-    }
-
-    fn low_bits(&mut self, width: u32) -> u64 {
-        let first = width.min(Self::SURE);
-        let mut bits = self.word() & low(first);
-        self.at += first as usize;
-        if width > first {
-            bits |= (self.word() & low(width - first)) << first;
-            self.at += (width - first) as usize;
-        }
-        bits
-    }
-}
-
-/// Writes bits.
-#[derive(Default)]
-struct BitWriter {
-    bytes: Vec<u8>,
-    /// The bits that fill no 8 bytes yet, and how many they are.
-    word: u128,
-    used: u32,
-}
-
-impl BitWriter {
-    fn len(&self) -> usize {
-        self.bytes.len() * 8 + self.used as usize
-    }
-
-    /// Writes the lowest `count` bits of `value`; the others must be zero.
-    fn bits(&mut self, value: u64, count: u32) {
-        self.word |= u128::from(value) << self.used;
-        self.used += count;
-        if self.used >= 64 {
-            self.bytes
-                .extend_from_slice(self.word.to_le_bytes().split_at(8).0);
-            self.word >>= 64;
-            self.used -= 64;
-        }
-    }
-
-    /// Writes so many zeros, and a one.
-    fn unary(&mut self, zeros: u64) {
-        for _ in 0..zeros / 32 {
-            self.bits(0, 32);
-        }
-        let rest = u32::try_from(zeros % 32).unwrap_or_default();
-        self.bits(1 << rest, rest + 1);
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        let rest = self.word.to_le_bytes();
-        let used = self.used.div_ceil(8) as usize;
-        self.bytes.extend(rest.iter().take(used));
-        self.bytes
     }
 }
 
