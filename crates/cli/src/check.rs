@@ -30,6 +30,8 @@ pub fn run(settings: &SettingsArgs) -> Result<bool> {
                 ("WRONG", text)
             }
         };
+        // An error of this setting begins with its name.
+        let text = text.strip_prefix(&format!("{key}: ")).unwrap_or(&text);
         writeln!(io::stdout(), "{word:5}  {key}: {text}")?;
     }
     match wrong {

@@ -1,7 +1,7 @@
 //! Takes the history of one store over into another.
 
-use crate::store::{self, Marks, MonthCopy, OpenMonth, Store};
-use crate::{Config, Counts, Error, Month, MonthTotals, now};
+use crate::store::{self, Marks, Store};
+use crate::{Config, Counts, Error, Month, MonthTotals};
 
 /// What became of a month.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ pub enum Outcome {
 ///
 /// # Errors
 ///
-/// One of the stores cannot be opened or read. Months that were told of before
-/// are copied.
+/// One of the stores cannot be opened or read. A month that cannot be read is
+/// refused, and the others are copied.
 pub fn copy(
     from: &Config,
     to: &Config,
@@ -43,63 +43,54 @@ pub fn copy(
     let mut target = store::open(to, &to_realm)?;
     let totals = source.totals()?;
     let known = target.totals()?;
-    // A month of the future, from a clock that was wrong, does not close this one.
-    let newest = totals.keys().next_back().copied();
-    let newest = newest.map(|newest| Month::of(now()).map_or(newest, |today| newest.min(today)));
-    let open = if source.character().closes_months {
-        source.load()?.open
-    } else {
-        Vec::new()
+    let mut copying = Copying {
+        source: &mut *source,
+        target: &mut *target,
+        same_realm: from_realm == to_realm,
     };
     for (number, (&month, found)) in totals.iter().enumerate() {
-        let outcome = match relation(known.get(&month), found) {
+        let known = known.get(&month);
+        let outcome = match relation(known, &found.counts, found.open) {
             Relation::Same => Outcome::Same,
-            Relation::Other => Outcome::Refused(Error::storage(
-                format_args!("cannot copy {month}"),
-                "the target has counts of its own for it",
-            )),
-            Relation::Behind => {
-                let marks = marks(&mut *source, month, newest, &open)?;
-                if matches!(marks, Marks::Keyed(_)) && from_realm != to_realm {
-                    Outcome::Refused(Error::storage(
-                        format_args!("cannot copy {month}"),
-                        "it is open, and its markers were made for another host or secret",
-                    ))
-                } else {
-                    let copy = MonthCopy {
-                        counts: found.counts.clone(),
-                        incomplete: found.incomplete,
-                        marks,
-                    };
-                    let imported = target.import(month, &copy);
-                    imported.map_or_else(Outcome::Refused, |()| Outcome::Copied)
-                }
-            }
+            _ => copying.month(month, known).unwrap_or_else(Outcome::Refused),
         };
         each(month, &outcome, number + 1, totals.len());
     }
     Ok(())
 }
 
-/// Who is counted in a month. Where months do not close, the newest one counts
-/// as open: its users must not count again in the target.
-fn marks(
-    source: &mut dyn Store,
-    month: Month,
-    newest: Option<Month>,
-    open: &[OpenMonth],
-) -> Result<Marks, Error> {
-    if source.character().keeps_users && Some(month) >= newest {
-        let users = source.users()?.into_iter();
-        return Ok(Marks::Users(
-            users
-                .filter(|(_, last)| *last == month)
-                .map(|(user, _)| user)
-                .collect(),
-        ));
+struct Copying<'a> {
+    source: &'a mut dyn Store,
+    target: &'a mut dyn Store,
+    /// Whether a user has the same marker in both.
+    same_realm: bool,
+}
+
+impl Copying<'_> {
+    /// Copies a month as it is now. An error refuses it.
+    fn month(&mut self, month: Month, known: Option<&MonthTotals>) -> Result<Outcome, Error> {
+        let cannot =
+            |reason: &str| Err(Error::storage(format_args!("cannot copy {month}"), reason));
+        let Some(copy) = self.source.export(month)? else {
+            return cannot("it was deleted meanwhile");
+        };
+        let open = !matches!(copy.marks, Marks::Closed);
+        match relation(known, &copy.counts, open) {
+            Relation::Same => return Ok(Outcome::Same),
+            Relation::Other => {
+                return cannot("the target has counts of its own for it; copy into an empty store");
+            }
+            Relation::Behind => (),
+        }
+        if matches!(copy.marks, Marks::Keyed(_)) && !self.same_realm {
+            return cannot(
+                "it is open, and its markers were made for another host or secret; \
+                 set the same ones, or copy it when it is closed",
+            );
+        }
+        self.target.import(month, &copy)?;
+        Ok(Outcome::Copied)
     }
-    let open = open.iter().find(|open| open.month == month);
-    Ok(open.map_or(Marks::Closed, |open| Marks::Keyed(open.clone())))
 }
 
 enum Relation {
@@ -111,16 +102,17 @@ enum Relation {
     Other,
 }
 
-fn relation(target: Option<&MonthTotals>, source: &MonthTotals) -> Relation {
+/// How what the target has of a month relates to what the source has.
+fn relation(target: Option<&MonthTotals>, source: &Counts, open: bool) -> Relation {
     let Some(target) = target else {
         return Relation::Behind;
     };
     let within = |counts: &Counts| {
         counts
             .iter()
-            .all(|(key, count)| source.counts.get(key) >= Some(count))
+            .all(|(key, count)| source.get(key) >= Some(count))
     };
-    if target.counts == source.counts && target.open <= source.open {
+    if target.counts == *source && target.open <= open {
         Relation::Same
     } else if within(&target.counts) {
         Relation::Behind

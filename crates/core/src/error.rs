@@ -12,11 +12,11 @@ use std::io;
 pub enum Error {
     /// An argument of the call is not what it must be; the text names the
     /// argument and the reason, never the value.
-    #[error("{0}")]
+    #[error("{}", line(.0))]
     Argument(String),
 
     /// A setting is unknown or its value is wrong.
-    #[error("{key}: {reason}")]
+    #[error("{}: {}", line(key), line(reason))]
     Config {
         /// The setting, such as `flush_interval`, or the settings file.
         key: String,
@@ -33,7 +33,7 @@ pub enum Error {
     MonthClosed(crate::Month),
 
     /// The store could not be opened, read or written.
-    #[error("{action}: {reason}")]
+    #[error("{}: {}", line(action), line(reason))]
     Storage {
         /// What was attempted, and on what: "cannot write DIR/2026-11.fresh".
         action: String,
@@ -42,7 +42,7 @@ pub enum Error {
     },
 
     /// A database of places or networks could not be read.
-    #[error("{path}: {reason}")]
+    #[error("{}: {}", line(path), line(reason))]
     Geoip {
         /// The file.
         path: String,
@@ -79,6 +79,11 @@ impl Error {
         }
     }
 
+    /// A change of a store that is open for reports.
+    pub(crate) fn read_only() -> Self {
+        Self::storage("cannot change the store", "it is open for reading only")
+    }
+
     /// A copy of a month that would drop users whom the target has counted.
     pub(crate) fn own_users(month: crate::Month) -> Self {
         Self::storage(
@@ -93,5 +98,57 @@ impl Error {
             key: key.to_string(),
             reason: reason.to_string(),
         }
+    }
+}
+
+/// Shows a text without what would end the line or move the cursor: paths and
+/// settings may hold anything.
+struct Line<'a>(&'a str);
+
+fn line(text: &str) -> Line<'_> {
+    Line(text)
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.split_inclusive(is_control) {
+            let text = part.trim_end_matches(is_control);
+            f.write_str(text)?;
+            for control in part.chars().skip(text.chars().count()) {
+                write!(f, "{}", control.escape_default())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Also those by which a line ends in Unicode, or changes its direction.
+fn is_control(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_is_in_it() {
+        let odd = "a\nb\r\n\u{1b}[2Jü\u{2028}\u{202e}";
+        let shown = "a\\nb\\r\\n\\u{1b}[2Jü\\u{2028}\\u{202e}";
+        for error in [
+            Error::Argument(odd.into()),
+            Error::config(odd, odd),
+            Error::storage(odd, odd),
+            Error::Geoip {
+                path: odd.into(),
+                reason: odd.into(),
+            },
+        ] {
+            let text = error.to_string();
+            assert!(!text.contains(is_control), "{text:?}");
+            assert!(text.starts_with(shown) && text.ends_with(shown), "{text}");
+        }
+        let plain = Error::storage("cannot read /ü \"x\"", "it is 'odd'");
+        assert_eq!(plain.to_string(), "cannot read /ü \"x\": it is 'odd'");
     }
 }

@@ -76,6 +76,13 @@ impl fmt::Display for Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(NonZeroU32);
 
+impl KeyId {
+    /// The number as an index, from 0 on, without gaps.
+    pub(crate) fn index(self) -> usize {
+        usize::try_from(self.0.get() - 1).unwrap_or(usize::MAX)
+    }
+}
+
 /// Gives each key a small number, so that a pending visit is a few bytes.
 ///
 /// Only grows; it is as large as the number of places and clients ever seen by
@@ -116,7 +123,11 @@ impl KeyTable {
     /// The key with this number, if the number is from this table.
     #[must_use]
     pub fn key(&self, id: KeyId) -> Option<Key> {
-        let index = usize::try_from(id.0.get() - 1).ok()?;
+        self.key_at(id.index())
+    }
+
+    /// The key at an index, as [`KeyId::index`] tells it.
+    pub(crate) fn key_at(&self, index: usize) -> Option<Key> {
         self.inner.read().keys.get(index).cloned()
     }
 }

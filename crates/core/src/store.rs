@@ -262,6 +262,16 @@ pub trait Store: Send {
     /// The store cannot be read.
     fn users(&mut self) -> Result<Vec<(KeptUser, Month)>, Error>;
 
+    /// Counts of a month and who is counted in it, both as of one moment, also
+    /// while another process records; `None` if there is nothing of it. Where
+    /// months do not close, the newest one counts as open: its users must not
+    /// count again elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// The month cannot be read.
+    fn export(&mut self, month: Month) -> Result<Option<MonthCopy>, Error>;
+
     /// Replaces what the store has of `month` by a copy from another store.
     ///
     /// # Errors

@@ -62,9 +62,10 @@ fn check_says_what_is_right_and_wrong_and_makes_nothing() {
             &["--geoip", "nowhere.mmdb"][..],
             "WRONG  geoip: nowhere.mmdb",
         ),
+        (&["--store", "sealed:"], "WRONG  store: names no folder"),
         (
             &["--client", "^[a=X"],
-            "WRONG  client: client: pattern 2 (\"^[a\"): missing ']'",
+            "WRONG  client: pattern 2 (\"^[a\"): missing ']'",
         ),
     ] {
         let wrong = place.run(&[arguments, &["check"]].concat());

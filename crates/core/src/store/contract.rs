@@ -18,6 +18,7 @@ pub fn check<O: FnMut() -> Opened>(make: impl Fn() -> O) {
     a_closed_month_is_final(&mut *make()().unwrap());
     purge_deletes_closed_months_only(&mut *make()().unwrap());
     a_forgotten_user_counts_again(&mut *make()().unwrap());
+    an_export_is_counts_and_users_together(&mut *make()().unwrap());
     an_import_replaces_a_month(&mut *make()().unwrap());
     an_import_with_names_marks_them(&mut *make()().unwrap());
     an_import_drops_no_users_of_the_target(&mut *make()().unwrap());
@@ -246,6 +247,30 @@ fn a_forgotten_user_counts_again(store: &mut dyn Store) {
     assert_totals(store, &["2026-08 client-IOS 2", "2026-08 geo-DE-?-? 2"]);
     maker.commit(store, &[juliet, romeo]);
     assert_totals(store, &["2026-08 client-IOS 3", "2026-08 geo-DE-?-? 3"]);
+}
+
+fn an_export_is_counts_and_users_together(store: &mut dyn Store) {
+    let mut maker = Maker::new();
+    let visits = ["juliet", "romeo"].map(|name| maker.visit("2026-07", name, "DE-?-?", "IOS"));
+    maker.commit(store, &visits);
+    assert!(store.export(month("2026-06")).unwrap().is_none());
+    let copy = store.export(month("2026-07")).unwrap().unwrap();
+    assert_eq!(copy.counts[&Key::new("client-IOS")], 2);
+    let users = match copy.marks {
+        Marks::Closed => panic!("it is open"),
+        Marks::Users(users) => users.len(),
+        Marks::Keyed(open) => {
+            assert_eq!(open.state, maker.months[&open.month]);
+            open.markers.len()
+        }
+    };
+    assert_eq!(users, 2);
+    let later = maker.visit("2026-08", "juliet", "FR-?-?", "IOS");
+    maker.commit(store, &[later]);
+    store.close_before(month("2026-08")).unwrap();
+    let copy = store.export(month("2026-07")).unwrap().unwrap();
+    assert_eq!(copy.counts[&Key::new("client-IOS")], 2);
+    assert!(matches!(copy.marks, Marks::Closed));
 }
 
 fn an_import_replaces_a_month(store: &mut dyn Store) {

@@ -1,12 +1,13 @@
 //! Files that are replaced as a whole: the old one or the new one is there,
 //! never half of one.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 /// How the names of temporary files begin. They do not contain the name of the
 /// file they become, so a long name stays possible.
@@ -30,10 +31,40 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<(
 }
 
 /// Like [`write_atomic`], but nothing is synced: a loss of power may leave an
-/// empty file. For many files, followed by [`sync_filesystem`].
+/// empty file. For many files, made durable together by [`Syncing`].
 pub(crate) fn write_unsynced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let (temporary, _) = Temporary::write(folder_of(path), bytes, mode)?;
     temporary.rename(path)
+}
+
+/// Like [`write_atomic`], but neither the file nor its folder tells when: both
+/// get this time of modification instead.
+pub(crate) fn write_dated(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    time: SystemTime,
+) -> io::Result<()> {
+    let (temporary, file) = Temporary::write(folder_of(path), bytes, mode)?;
+    file.set_times(times(time))?;
+    file.sync_all()?;
+    temporary.rename(path)?;
+    date_folder(path, time)?;
+    sync_folder(folder_of(path))
+}
+
+/// Gives the folder of the file at `path`, in which something has changed, this
+/// time of modification, if it is ours.
+pub(crate) fn date_folder(path: &Path, time: SystemTime) -> io::Result<()> {
+    let folder = File::open(folder_of(path))?;
+    // Only its owner can; whoever else it belongs to has given us the right to
+    // write into it, and no more.
+    let _ = folder.set_times(times(time));
+    Ok(())
+}
+
+fn times(time: SystemTime) -> FileTimes {
+    FileTimes::new().set_modified(time).set_accessed(time)
 }
 
 /// Makes durable what files are in `folder`, and under which names.
@@ -41,9 +72,38 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes durable all that was written to the file system that `folder` is on.
-pub(crate) fn sync_filesystem(folder: &Path) -> io::Result<()> {
-    Ok(nix::unistd::syncfs(File::open(folder)?)?)
+/// Makes durable what is about to be written.
+///
+/// Opened before that: an error of the disk in between is told to those who had
+/// something open.
+pub(crate) struct Syncing {
+    folder: File,
+    filesystem: bool,
+}
+
+impl Syncing {
+    /// What files are in `folder` and under which names or, with `filesystem`,
+    /// all that is written to the file system that it is on.
+    pub(crate) fn begin(folder: &Path, filesystem: bool) -> io::Result<Self> {
+        Ok(Self {
+            folder: File::open(folder)?,
+            filesystem,
+        })
+    }
+
+    pub(crate) fn finish(self) -> io::Result<()> {
+        if self.filesystem {
+            Ok(nix::unistd::syncfs(self.folder)?)
+        } else {
+            self.folder.sync_all()
+        }
+    }
+}
+
+/// Whether files can be made in `folder`, and reach the disk.
+pub(crate) fn try_folder(folder: &Path) -> io::Result<()> {
+    let (_temporary, file) = Temporary::write(folder, b"?", 0o600)?;
+    file.sync_all()
 }
 
 /// Deletes `path`, and says whether there was something to delete.
@@ -62,6 +122,18 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Reads the first `len` bytes of the file at `path`, or all if it has fewer;
+/// `None` if there is none.
+pub(crate) fn read_start(path: &Path, len: usize) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut bytes = Vec::with_capacity(len);
+    file.take(len as u64).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// Makes the folder at `path` with this mode, whatever the umask is, unless it

@@ -118,6 +118,23 @@ impl Store for Memory {
         Ok(Vec::new())
     }
 
+    fn export(&mut self, month: Month) -> Result<Option<MonthCopy>, Error> {
+        let marks = match self
+            .load()?
+            .open
+            .into_iter()
+            .find(|open| open.month == month)
+        {
+            Some(open) => Marks::Keyed(open),
+            None => Marks::Closed,
+        };
+        Ok(self.totals.get(&month).map(|totals| MonthCopy {
+            counts: totals.counts.clone(),
+            incomplete: totals.incomplete,
+            marks,
+        }))
+    }
+
     fn import(&mut self, month: Month, copy: &MonthCopy) -> Result<(), Error> {
         let open = match &copy.marks {
             Marks::Closed => None,

@@ -25,12 +25,15 @@ use std::fs;
 use std::path::Path;
 
 use self::journal::Pending;
-use self::markers::{Changes, Markers};
+use self::markers::{Changes, Kept, Mark, Markers};
 use self::names::Names;
 use self::totals::Sheet;
 use super::lock::Lock;
 use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, Store, dat, files};
-use crate::{Error, KeptUser, KeyId, Log, Marker, Month, Totals, User};
+use crate::{Error, KeptUser, KeyId, Log, Marker, Month, Totals, User, now};
+
+/// How often marks are read again because somebody was counted meanwhile.
+const LOOKS: usize = 20;
 
 /// The store in the files of Prosody.
 ///
@@ -107,10 +110,7 @@ impl Prosody {
     /// earlier call or process could not.
     fn prepare(&mut self) -> Result<(), Error> {
         if self.lock.is_none() {
-            return Err(Error::storage(
-                "cannot record",
-                "the store is open for reading only",
-            ));
+            return Err(Error::read_only());
         }
         self.settle()
     }
@@ -169,17 +169,18 @@ impl Store for Prosody {
     /// A visit counts when its month is later than the one in the user's file.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         self.prepare()?;
-        let mut changes = Changes::new();
+        let (mut changes, mut kept) = (Changes::new(), Kept::new());
         let mut counts: BTreeMap<KeyId, u64> = BTreeMap::new();
         for visit in batch.visits {
             let user = visit.user.as_ref().ok_or(Error::Internal)?;
             let stem = names::stem(user.as_user());
-            let last = match changes.get(&stem) {
-                Some(&month) => Some(month),
-                None => self.markers.last(&stem)?,
-            };
-            if last >= Some(batch.month) {
+            if changes.contains_key(&stem) {
                 continue;
+            }
+            match self.markers.last(&stem, &mut kept)? {
+                Mark::Never => (),
+                Mark::In(last) if last < batch.month => (),
+                Mark::In(_) | Mark::Stuck => continue,
             }
             changes.insert(stem, batch.month);
             for key in visit.keys() {
@@ -194,7 +195,7 @@ impl Store for Prosody {
             let key = batch.keys.key(key).ok_or(Error::Internal)?;
             sheet.add(batch.month, &key, count)?;
         }
-        self.write(sheet, changes)
+        self.write(sheet, changes, &kept)
     }
 
     fn close_before(&mut self, _: Month) -> Result<(), Error> {
@@ -225,7 +226,7 @@ impl Store for Prosody {
         if gone.is_empty() {
             self.sheet = Some(sheet);
         } else {
-            self.write(sheet, Changes::new())?;
+            self.write(sheet, Changes::new(), &Kept::new())?;
         }
         Ok(gone)
     }
@@ -233,7 +234,7 @@ impl Store for Prosody {
     fn forget(&mut self, user: User<'_>, _: &[(Month, Marker)]) -> Result<(), Error> {
         self.prepare()?;
         self.markers.remove(&names::stem(user))?;
-        self.markers.sync(1)
+        self.markers.sync()
     }
 
     fn users(&mut self) -> Result<Vec<(KeptUser, Month)>, Error> {
@@ -262,16 +263,55 @@ impl Store for Prosody {
         Ok(users)
     }
 
+    /// Totals and marks are different files: they belong together when the
+    /// totals are the same before and after the marks were read.
+    fn export(&mut self, month: Month) -> Result<Option<MonthCopy>, Error> {
+        for _ in 0..LOOKS {
+            if self.lock.is_some() {
+                self.settle()?;
+            }
+            let sheet = self.read_sheet()?;
+            let mut totals = sheet.totals().0;
+            let newest = totals.keys().next_back().copied();
+            let Some(found) = totals.remove(&month) else {
+                return Ok(None);
+            };
+            // A month of the future, from a clock that was wrong, does not
+            // close this one.
+            let newest =
+                newest.map(|newest| Month::of(now()).map_or(newest, |day| newest.min(day)));
+            let marks = if Some(month) >= newest {
+                let users = self.users()?.into_iter();
+                if self.read_sheet()?.table != sheet.table {
+                    continue;
+                }
+                let users = users.filter(|(_, last)| *last == month);
+                Marks::Users(users.map(|(user, _)| user).collect())
+            } else {
+                Marks::Closed
+            };
+            return Ok(Some(MonthCopy {
+                counts: found.counts,
+                incomplete: found.incomplete,
+                marks,
+            }));
+        }
+        Err(Error::storage(
+            format!("cannot read {month}"),
+            "users are counted faster than they can be read; try again when fewer come, or stop the server",
+        ))
+    }
+
     /// Users who come by name are marked, and nobody else is in this month.
     fn import(&mut self, month: Month, copy: &MonthCopy) -> Result<(), Error> {
         self.prepare()?;
-        let mut changes = Changes::new();
+        let (mut changes, mut kept) = (Changes::new(), Kept::new());
         match &copy.marks {
             Marks::Closed => (),
             Marks::Keyed(_) => {
                 return Err(Error::storage(
                     format!("cannot copy {month}"),
-                    "it is open, and its users are known by markers only; this store needs names",
+                    "it is open, and its users are known by markers only, but this store needs names; copy it when it is closed",
                 ));
             }
             Marks::Users(users) => {
@@ -286,8 +326,17 @@ impl Store for Prosody {
                     return Err(Error::own_users(month));
                 }
                 for stem in listed {
-                    if self.markers.last(&stem)? < Some(month) {
-                        changes.insert(stem, month);
+                    match self.markers.last(&stem, &mut kept)? {
+                        Mark::In(last) if last >= month => (),
+                        Mark::Never | Mark::In(_) => {
+                            changes.insert(stem, month);
+                        }
+                        Mark::Stuck => {
+                            return Err(Error::storage(
+                                format!("cannot copy {month}"),
+                                "a user's marker file can neither be read nor replaced",
+                            ));
+                        }
                     }
                 }
             }
@@ -299,7 +348,7 @@ impl Store for Prosody {
         }
         let mut sheet = self.take_sheet()?;
         sheet.replace(month, &copy.counts);
-        self.write(sheet, changes)
+        self.write(sheet, changes, &kept)
     }
 }
 

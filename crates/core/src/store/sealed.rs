@@ -7,11 +7,15 @@
 //!   2026-11.sealed  an open month: its markers and counts, encrypted
 //!   2026-11.fresh   the same for what came since
 //!   2026-11.key     the key of this month alone, destroyed when it closes
+//!   closed-before   the month before which all are closed
 //!   lock            held by the process that records
 //! ```
 
+mod bits;
 mod blob;
 mod closed;
+mod coded;
+mod content;
 mod folder;
 mod month;
 mod reading;
@@ -19,16 +23,13 @@ mod start;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use self::blob::Content;
 use self::folder::{Folder, Part};
 use self::month::OpenFile;
 use super::lock::Lock;
 use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
-use crate::{Error, KeptUser, Log, Marker, Month, MonthKey, Realm, Totals, User};
-
-/// The longest key that a file can hold.
-const MAX_KEY: usize = 65_535;
+use crate::{Error, KeptUser, Log, Marker, Month, MonthKey, MonthTotals, Realm, Totals, User};
 
 /// The native store of one server.
 pub struct Sealed {
@@ -39,6 +40,8 @@ pub struct Sealed {
     locks: Vec<Lock>,
     months: BTreeMap<Month, OpenFile>,
     closed_before: Month,
+    /// What the file says of that.
+    witnessed: Month,
 }
 
 impl Sealed {
@@ -63,6 +66,7 @@ impl Sealed {
             locks: Vec::new(),
             months: BTreeMap::new(),
             closed_before: Month::FIRST,
+            witnessed: Month::FIRST,
         };
         match access {
             Access::Record => store.start()?,
@@ -86,6 +90,16 @@ impl Sealed {
         Ok(())
     }
 
+    /// Keeps in mind that all months before this one are closed, also when the
+    /// files of none of them are left.
+    fn witness(&mut self, month: Month) -> Result<(), Error> {
+        if month > self.witnessed {
+            self.folder.write_closed_before(month)?;
+            self.witnessed = month;
+        }
+        Ok(())
+    }
+
     /// Destroys what leads to the users of a month.
     fn remove_open(&self, month: Month) -> Result<(), Error> {
         self.folder.destroy_keys(month)?;
@@ -93,12 +107,9 @@ impl Sealed {
         self.folder.remove(month, Part::Fresh)
     }
 
-    fn must_record(&self) -> Result<(), Error> {
+    fn must_be_writable(&self) -> Result<(), Error> {
         if self.locks.is_empty() {
-            return Err(Error::storage(
-                "cannot record",
-                "the store is open for reading only",
-            ));
+            return Err(Error::read_only());
         }
         Ok(())
     }
@@ -123,11 +134,7 @@ impl Store for Sealed {
         for file in months.values() {
             file.check_host()?;
         }
-        let open = months.iter().map(|(&month, file)| OpenMonth {
-            month,
-            state: file.state.clone(),
-            markers: file.markers(),
-        });
+        let open = months.iter().map(|(&month, file)| open_month(month, file));
         Ok(Loaded {
             open: open.collect(),
             closed_before: self.closed_before,
@@ -135,7 +142,7 @@ impl Store for Sealed {
     }
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
-        self.must_record()?;
+        self.must_be_writable()?;
         let Batch { month, state, .. } = *batch;
         if month < self.closed_before {
             return Err(Error::MonthClosed(month));
@@ -151,12 +158,13 @@ impl Store for Sealed {
             ));
         }
         file.state.first = state.first;
-        let additions = file.additions(batch);
-        file.add(&additions, &self.folder)
+        file.add(batch, &self.folder)
     }
 
     fn close_before(&mut self, month: Month) -> Result<(), Error> {
-        self.must_record()?;
+        self.must_be_writable()?;
+        // First: whatever comes between is finished at the next start.
+        self.witness(month)?;
         self.finish_months(month)?;
         self.closed_before = self.closed_before.max(month);
         if let Some(file) = self.months.get_mut(&month) {
@@ -185,9 +193,12 @@ impl Store for Sealed {
     }
 
     fn purge(&mut self, before: Month) -> Result<Vec<Month>, Error> {
-        self.must_record()?;
+        self.must_be_writable()?;
         let months = self.folder.months(Part::Json)?;
         let gone: Vec<Month> = months.range(..before).copied().collect();
+        if let Some(last) = gone.last() {
+            self.witness(last.plus(1).max(self.closed_before))?;
+        }
         for &month in &gone {
             self.folder.remove(month, Part::Json)?;
         }
@@ -195,10 +206,20 @@ impl Store for Sealed {
     }
 
     fn forget(&mut self, _: User<'_>, markers: &[(Month, Marker)]) -> Result<(), Error> {
-        self.must_record()?;
+        self.must_be_writable()?;
         for &(month, marker) in markers {
             if let Some(file) = self.months.get_mut(&month) {
                 file.forget(marker, &self.folder)?;
+            }
+        }
+        // They may hold the user, and cannot be written again.
+        for &month in self.months.keys() {
+            let removed = self.folder.remove_aside(month)?;
+            if removed > 0 {
+                self.log.warn(format_args!(
+                    "files of {month} that could not be used are deleted, {removed} of them: \
+                     a user is to be forgotten, who may be in them"
+                ));
             }
         }
         Ok(())
@@ -208,14 +229,33 @@ impl Store for Sealed {
         Ok(Vec::new())
     }
 
+    fn export(&mut self, month: Month) -> Result<Option<MonthCopy>, Error> {
+        let read;
+        let open = if self.locks.is_empty() {
+            read = self.read_month(month)?;
+            read.as_ref()
+        } else {
+            self.months.get(&month)
+        };
+        let (totals, marks) = match open {
+            Some(file) => {
+                file.check_host()?;
+                (file.totals(), Marks::Keyed(open_month(month, file)))
+            }
+            None => match self.closed_month(month)? {
+                Some(totals) => (totals, Marks::Closed),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(MonthCopy {
+            counts: totals.counts,
+            incomplete: totals.incomplete,
+            marks,
+        }))
+    }
+
     fn import(&mut self, month: Month, copy: &MonthCopy) -> Result<(), Error> {
-        self.must_record()?;
-        if copy.counts.keys().any(|key| key.as_str().len() > MAX_KEY) {
-            return Err(Error::storage(
-                format_args!("cannot keep {month}"),
-                "a key is too long",
-            ));
-        }
+        self.must_be_writable()?;
         let (state, markers) = match &copy.marks {
             Marks::Closed => {
                 let bytes = closed::write(month, &copy.counts, copy.incomplete)?;
@@ -224,7 +264,7 @@ impl Store for Sealed {
                 self.months.remove(&month);
                 return Ok(());
             }
-            Marks::Keyed(open) => (open.state.clone(), Vec::clone(&open.markers)),
+            Marks::Keyed(open) => (open.state.clone(), Arc::clone(&open.markers)),
             Marks::Users(users) => {
                 // Under the key that is there, so that the two can be compared.
                 let state = match self.months.get(&month) {
@@ -241,26 +281,34 @@ impl Store for Sealed {
                     .collect();
                 markers.sort();
                 markers.dedup();
-                (state, markers)
+                (state, Arc::new(markers))
             }
         };
         if let Some(file) = self.months.get(&month) {
-            let known = |marker| markers.binary_search(marker).is_ok();
-            if !file.markers().iter().all(known) {
+            if !file
+                .markers()
+                .all(|marker| markers.binary_search(&marker).is_ok())
+            {
                 return Err(Error::own_users(month));
             }
         }
-        let content = Content {
-            incomplete: copy.incomplete,
-            host: self.realm.marking(&state.key).host_check(),
-            first: state.first,
+        let totals = MonthTotals {
             counts: copy.counts.clone(),
-            markers,
+            open: true,
+            incomplete: copy.incomplete,
         };
-        let mut file = OpenFile::with(month, state, &self.realm, content);
+        let mut file = OpenFile::with(month, state, &self.realm, totals, &markers)?;
         file.rewrite(&self.folder)?;
         self.months.insert(month, file);
         Ok(())
+    }
+}
+
+fn open_month(month: Month, file: &OpenFile) -> OpenMonth {
+    OpenMonth {
+        month,
+        state: file.state.clone(),
+        markers: Arc::new(file.list()),
     }
 }
 

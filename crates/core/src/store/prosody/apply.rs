@@ -5,10 +5,12 @@ use std::fs;
 
 use super::Prosody;
 use super::journal::{Journal, Pending};
-use super::markers::Changes;
+use super::markers::{Changes, Kept};
+use super::names::Stamp;
 use super::totals::Sheet;
 use crate::Error;
-use crate::store::{dat, files};
+use crate::store::dat;
+use crate::store::files::{self, Syncing};
 
 /// The steps in which a batch is applied, as `journal` explains them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +58,12 @@ impl Prosody {
                 self.run(
                     &journal,
                     "",
+                    None,
                     &[Step::Totals, Step::Marks, Step::Sync, Step::Done],
                 )?;
             }
             Pending::Marks(journal) => {
-                self.run(&journal, "", &[Step::Marks, Step::Sync, Step::Done])?;
+                self.run(&journal, "", None, &[Step::Marks, Step::Sync, Step::Done])?;
             }
         }
         self.pending = false;
@@ -88,8 +91,17 @@ impl Prosody {
     }
 
     /// Applies a batch, or those steps of it that are left. `text` is that of
-    /// the new totals, for the first step.
-    pub(super) fn run(&self, journal: &Journal, text: &str, steps: &[Step]) -> Result<(), Error> {
+    /// the new totals, for the first step; `kept` is what was just read of the
+    /// users' files. Returns the state of the totals at the moment at which
+    /// they were put in place.
+    pub(super) fn run(
+        &self,
+        journal: &Journal,
+        text: &str,
+        kept: Option<&Kept>,
+        steps: &[Step],
+    ) -> Result<Option<Stamp>, Error> {
+        let (mut stamp, mut syncing) = (None, None);
         let path = self.names.totals();
         let failed = |error| Error::io(format!("cannot write {}", path.display()), &error);
         for step in steps {
@@ -104,25 +116,36 @@ impl Prosody {
                     files::write_atomic(&self.names.journal(), &journal.to_bytes(), 0o640)
                         .map_err(failed)?;
                 }
-                Step::Totals => fs::rename(self.names.next_totals(), &path)
-                    .and_then(|()| files::sync_folder(self.names.dir()))
-                    .map_err(failed)?,
-                Step::Marks => self.markers.apply(&journal.changes)?,
-                Step::Sync => self.markers.sync(journal.changes.len())?,
+                Step::Totals => {
+                    fs::rename(self.names.next_totals(), &path).map_err(failed)?;
+                    stamp = Some(self.names.stamp());
+                    files::sync_folder(self.names.dir()).map_err(failed)?;
+                }
+                Step::Marks => syncing = Some(self.markers.apply(&journal.changes, kept)?),
+                Step::Sync => syncing
+                    .take()
+                    .map_or(Ok(()), Syncing::finish)
+                    .map_err(|error| self.markers.unsynced(&error))?,
                 Step::Done => self.remove_journal()?,
             }
         }
-        Ok(())
+        Ok(stamp)
     }
 
     /// Makes new totals and marks durable, both or neither.
-    pub(super) fn write(&mut self, mut sheet: Sheet, changes: Changes) -> Result<(), Error> {
+    pub(super) fn write(
+        &mut self,
+        mut sheet: Sheet,
+        changes: Changes,
+        kept: &Kept,
+    ) -> Result<(), Error> {
         let (journal, text) = plan(&sheet, changes);
         self.pending = true;
-        self.run(&journal, &text, &Step::ALL)?;
+        let stamp = self.run(&journal, &text, Some(kept), &Step::ALL)?;
         self.pending = false;
         sheet.hash = Some(journal.after);
-        sheet.stamp = self.names.stamp();
+        // Whoever has written since is noticed before the next batch.
+        sheet.stamp = stamp.ok_or(Error::Internal)?;
         self.sheet = Some(sheet);
         Ok(())
     }

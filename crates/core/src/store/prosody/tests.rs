@@ -13,6 +13,7 @@ use crate::store::{MonthState, OpenMonth};
 use crate::{Counts, Key, MonthKey};
 
 mod crash;
+mod trouble;
 
 const TOTALS: &str = "monthly%2dvisitors.dat";
 const OLD_TOTALS: &str = "monthly-visitors.dat";
@@ -282,26 +283,6 @@ fn a_damaged_marker_file_stops_nobody_and_is_kept() {
 }
 
 #[test]
-fn a_marker_file_that_cannot_be_opened_is_an_error_without_the_name() {
-    let place = Place::with(&[("monthly%2dvisitors/juliet.dat/inside", "")]);
-    let mut store = place.open();
-    let mut maker = Maker::new();
-    let visit = visit(&mut maker, "juliet");
-    for message in [
-        maker
-            .try_commit(&mut store, &[visit])
-            .unwrap_err()
-            .to_string(),
-        store.users().unwrap_err().to_string(),
-        store.forget(user("juliet"), &[]).unwrap_err().to_string(),
-    ] {
-        assert!(message.contains("a user's marker file"), "{message}");
-        assert!(!message.contains("juliet"), "{message}");
-    }
-    assert_eq!(place.names(), Vec::<String>::new());
-}
-
-#[test]
 fn what_is_not_ours_is_kept() {
     let place = Place::with(&[
         (
@@ -374,25 +355,6 @@ fn the_layout_of_the_later_fork_is_read_only() {
     let message = place.try_open(Access::Record).unwrap_err().to_string();
     assert!(message.ends_with("copy it into another store"), "{message}");
     assert_eq!(place.read(TOTALS), text);
-}
-
-#[test]
-fn what_others_write_meanwhile_is_not_lost() {
-    let place = Place::new();
-    let mut store = place.open();
-    let mut maker = Maker::new();
-    let first = visit(&mut maker, "juliet");
-    maker.commit(&mut store, &[first]);
-    place.write(
-        TOTALS,
-        "return { ['2026-11'] = { ['client-IOS'] = 7, ['geo-DE-HE-2925533'] = 7 } }",
-    );
-    let second = visit(&mut maker, "romeo");
-    maker.commit(&mut store, &[second]);
-    assert_eq!(
-        lines(&mut store),
-        ["2026-11 client-IOS 8", "2026-11 geo-DE-HE-2925533 8"]
-    );
 }
 
 #[test]

@@ -11,31 +11,24 @@
 //!     17     8  which key: a hash of it and the secret
 //!     25    24  identity of the file that this one adds to; zero if none
 //!     49    24  nonce, random, and identity of this file
-//!     73        ciphertext (XChaCha20-Poly1305), of:
-//!            1  1 when visits of this month were lost, else 0
-//!            8  which host: a hash of it, as of a user without a name
-//!            8  time of the earliest login in Unix seconds, −2⁶³ for none
-//!            4  number of counts, each:
-//!                 2  length of the key
-//!                    the key, UTF-8
-//!                 8  number of users
-//!            8  number of markers, each 8, ascending
-//!               zeros up to the next step of size
+//!     73        ciphertext (XChaCha20-Poly1305) of
+//!               what `content` explains, and zeros up to the next step of size
 //!   last 16     authentication tag
 //! ```
 //!
-//! Equal content gives equal plaintext, whatever the order of the logins. The
-//! steps of size are 1/16 of the size or finer, and at least 4 KiB, so that
+//! The steps of size are 1/16 of the size or finer, and at least 4 KiB, so that
 //! whoever sees two versions learns little of how many came between.
 
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 
-use crate::{Counts, Error, Key, Marker, Month, MonthKey};
+use super::content::{Content, Reader};
+use crate::{Error, Month, MonthKey};
 
 const MAGIC: &[u8; 8] = b"MVSEALED";
 const VERSION: u8 = 1;
-const HEADER: usize = 73;
+/// How many bytes of a file nobody needs a key for.
+pub(super) const HEADER: usize = 73;
 const TAG: usize = 16;
 const SMALLEST_STEP: usize = 4096;
 
@@ -49,19 +42,6 @@ pub(super) enum Kind {
     Whole,
     /// What came since the file of this identity; zero if there is none.
     Since(Id),
-}
-
-/// What a file says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Content {
-    pub(super) incomplete: bool,
-    /// Tells the host whose users the markers are of, as
-    /// [`Marking::host_check`](crate::Marking::host_check) does.
-    pub(super) host: u64,
-    pub(super) first: Option<i64>,
-    pub(super) counts: Counts,
-    /// Ascending, each once.
-    pub(super) markers: Vec<Marker>,
 }
 
 /// Why a file cannot be used.
@@ -99,10 +79,11 @@ impl Seal {
         let mut id = [0; 24];
         getrandom::fill(&mut id).map_err(|error| cannot(&error.to_string()))?;
         let header = self.header(kind, &id);
-        let mut bytes = Vec::with_capacity(size(content));
+        let size = size(content);
+        let mut bytes = Vec::with_capacity(size);
         bytes.extend(header);
-        write(content, &mut bytes);
-        bytes.resize(size(content) - TAG, 0);
+        content.write(&mut bytes);
+        bytes.resize(size - TAG, 0);
         let body = bytes.get_mut(HEADER..).unwrap_or_default();
         let tag = self
             .cipher
@@ -138,7 +119,8 @@ impl Seal {
         self.cipher
             .decrypt_inout_detached(&XNonce::from(id), header, body.into(), &tag)
             .map_err(|_| Damage::Broken)?;
-        Ok((kind, id, read(body)?))
+        bytes.drain(..HEADER);
+        Ok((kind, id, Content::read(bytes)?))
     }
 
     fn header(&self, kind: Kind, id: &Id) -> [u8; HEADER] {
@@ -171,13 +153,7 @@ pub(super) fn id_of(bytes: &[u8]) -> Option<Id> {
 
 /// The size of the file with this content, in bytes.
 pub(super) fn size(content: &Content) -> usize {
-    let counts: usize = content
-        .counts
-        .keys()
-        .map(|key| 10 + key.as_str().len())
-        .sum();
-    let plain = 1 + 8 + 8 + 4 + counts + 8 + 8 * content.markers.len();
-    HEADER + padded(plain) + TAG
+    HEADER + padded(content.size()) + TAG
 }
 
 fn padded(plain: usize) -> usize {
@@ -185,75 +161,12 @@ fn padded(plain: usize) -> usize {
     plain.next_multiple_of(step.max(SMALLEST_STEP))
 }
 
-fn write(content: &Content, to: &mut Vec<u8>) {
-    to.push(content.incomplete.into());
-    to.extend(content.host.to_le_bytes());
-    to.extend(content.first.unwrap_or(i64::MIN).to_le_bytes());
-    to.extend(len32(content.counts.len()).to_le_bytes());
-    for (key, count) in &content.counts {
-        let key = key.as_str().as_bytes();
-        // Keys are far shorter: `import` refuses longer ones.
-        to.extend(u16::try_from(key.len()).unwrap_or(u16::MAX).to_le_bytes());
-        to.extend(key);
-        to.extend(count.to_le_bytes());
-    }
-    to.extend(u64::from(len32(content.markers.len())).to_le_bytes());
-    for marker in &content.markers {
-        to.extend(marker.0.to_le_bytes());
-    }
-}
-
-/// Four thousand million keys or users do not fit into memory.
-fn len32(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
-}
-
-fn read(body: &[u8]) -> Result<Content, Damage> {
-    let mut reader = Reader(body);
-    let [incomplete] = reader.array()?;
-    let host = u64::from_le_bytes(reader.array()?);
-    let first = i64::from_le_bytes(reader.array()?);
-    let mut counts = Counts::new();
-    for _ in 0..u32::from_le_bytes(reader.array()?) {
-        let len = u16::from_le_bytes(reader.array()?);
-        let key = std::str::from_utf8(reader.bytes(len.into())?).map_err(|_| Damage::Broken)?;
-        counts.insert(Key::new(key), u64::from_le_bytes(reader.array()?));
-    }
-    let len = u64::from_le_bytes(reader.array()?);
-    let len = usize::try_from(len).ok().and_then(|len| len.checked_mul(8));
-    let markers = reader.bytes(len.ok_or(Damage::Broken)?)?;
-    let markers = markers.chunks_exact(8).map(|bytes| {
-        let mut number = [0; 8];
-        number.copy_from_slice(bytes);
-        Marker(u64::from_le_bytes(number))
-    });
-    Ok(Content {
-        incomplete: incomplete != 0,
-        host,
-        first: (first != i64::MIN).then_some(first),
-        counts,
-        markers: markers.collect(),
-    })
-}
-
-/// Takes bytes from the front.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, len: usize) -> Result<&'a [u8], Damage> {
-        let (front, rest) = self.0.split_at_checked(len).ok_or(Damage::Broken)?;
-        self.0 = rest;
-        Ok(front)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
-        self.bytes(N)?.try_into().map_err(|_| Damage::Broken)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::coded::CodedMarkers;
+    use super::super::content::Body;
     use super::*;
+    use crate::{Key, Marker};
 
     fn seal(key: u8, secret: &[u8]) -> Seal {
         let month = "2026-11".parse().unwrap();
@@ -261,15 +174,19 @@ mod tests {
     }
 
     fn content(users: u64) -> Content {
+        let markers = (0..users).map(|number| Marker(number << 32));
         Content {
             incomplete: true,
             host: 99,
             first: Some(1_793_491_200),
-            counts: Counts::from([
-                (Key::new("geo-?-?-?"), users),
-                (Key::new("client-\"ü\n"), 7),
-            ]),
-            markers: (0..users).map(Marker).collect(),
+            body: Body {
+                since: vec![0, 1, users],
+                counts: vec![
+                    (Key::new("client-\"ü\n"), 7),
+                    (Key::new("geo-?-?-?"), users),
+                ],
+                markers: CodedMarkers::encode(usize::try_from(users).unwrap(), markers).unwrap(),
+            },
         }
     }
 

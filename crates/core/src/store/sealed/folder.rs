@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use zeroize::Zeroizing;
 
@@ -13,6 +14,9 @@ use crate::{Error, Month, MonthKey};
 
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
+
+/// The file that says which months are closed, whatever else is there.
+const CLOSED_BEFORE: &str = "closed-before";
 
 /// The folder of a store and, if that is another, the one of its keys.
 #[derive(Clone, Debug)]
@@ -75,22 +79,22 @@ impl Folder {
         Ok(())
     }
 
-    fn path(&self, month: Month, part: Part) -> PathBuf {
-        let folder = if part == Part::Key {
+    /// The folder that files of this kind are in.
+    fn of(&self, part: Part) -> &Path {
+        if part == Part::Key {
             &self.keys
         } else {
             &self.dir
-        };
-        folder.join(format!("{month}.{}", part.ending()))
+        }
+    }
+
+    fn path(&self, month: Month, part: Part) -> PathBuf {
+        self.of(part).join(format!("{month}.{}", part.ending()))
     }
 
     /// The months that have a file of this kind.
     pub(super) fn months(&self, part: Part) -> Result<BTreeSet<Month>, Error> {
-        let folder = if part == Part::Key {
-            &self.keys
-        } else {
-            &self.dir
-        };
+        let folder = self.of(part);
         let cannot =
             |error: io::Error| Error::io(format!("cannot read {}", folder.display()), &error);
         let mut months = BTreeSet::new();
@@ -112,17 +116,50 @@ impl Folder {
             .map_err(|error| Error::io(format!("cannot read {}", path.display()), &error))
     }
 
+    /// The first bytes of a file, as many as there are.
+    pub(super) fn read_start(
+        &self,
+        month: Month,
+        part: Part,
+        len: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.path(month, part);
+        files::read_start(&path, len)
+            .map_err(|error| Error::io(format!("cannot read {}", path.display()), &error))
+    }
+
     pub(super) fn write(&self, month: Month, part: Part, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path(month, part);
-        files::write_atomic(&path, bytes, FILE_MODE)
+        files::write_dated(&path, bytes, FILE_MODE, date(month))
             .map_err(|error| Error::io(format!("cannot write {}", path.display()), &error))
     }
 
     pub(super) fn remove(&self, month: Month, part: Part) -> Result<(), Error> {
         let path = self.path(month, part);
         files::remove(&path)
-            .map(drop)
+            .and_then(|_| files::date_folder(&path, date(month)))
             .map_err(|error| Error::io(format!("cannot delete {}", path.display()), &error))
+    }
+
+    /// The month before which all are closed, as it was written last. Something
+    /// else than a month is `Err`.
+    pub(super) fn closed_before(&self) -> Result<Result<Month, String>, Error> {
+        let path = self.dir.join(CLOSED_BEFORE);
+        let bytes = files::read(&path)
+            .map_err(|error| Error::io(format!("cannot read {}", path.display()), &error))?;
+        let Some(bytes) = bytes else {
+            return Ok(Ok(Month::FIRST));
+        };
+        let text = std::str::from_utf8(&bytes).unwrap_or_default();
+        let month = text.strip_suffix('\n').and_then(|text| text.parse().ok());
+        Ok(month.ok_or_else(|| format!("{CLOSED_BEFORE} is not a month")))
+    }
+
+    pub(super) fn write_closed_before(&self, month: Month) -> Result<(), Error> {
+        let path = self.dir.join(CLOSED_BEFORE);
+        let text = format!("{month}\n");
+        files::write_dated(&path, text.as_bytes(), FILE_MODE, date(month))
+            .map_err(|error| Error::io(format!("cannot write {}", path.display()), &error))
     }
 
     pub(super) fn read_key(&self, month: Month) -> Result<KeyFile, Error> {
@@ -155,19 +192,49 @@ impl Folder {
     /// Overwrites the key of a month, and deletes it, with those that were set
     /// aside: whatever else remains of the month can never be read again.
     pub(super) fn destroy_keys(&self, month: Month) -> Result<(), Error> {
-        let path = self.path(month, Part::Key);
         // The key itself last: as long as it is there, the next start goes on.
-        let mut number = 1;
-        while aside(&path, Part::Key, number).exists() {
-            number += 1;
+        for path in self.aside(month, Part::Key)? {
+            self.destroy(month, &path)?;
         }
-        for number in (1..number).rev() {
-            self.destroy(&aside(&path, Part::Key, number))?;
-        }
-        self.destroy(&path)
+        self.destroy(month, &self.path(month, Part::Key))
     }
 
-    fn destroy(&self, path: &Path) -> Result<(), Error> {
+    /// Deletes the files of a month that were set aside, its keys as well, and
+    /// returns how many there were.
+    pub(super) fn remove_aside(&self, month: Month) -> Result<usize, Error> {
+        let mut removed = 0;
+        for path in self.aside(month, Part::Key)? {
+            self.destroy(month, &path)?;
+            removed += 1;
+        }
+        for part in [Part::Sealed, Part::Fresh] {
+            for path in self.aside(month, part)? {
+                let cannot = |error| Error::io(format!("cannot delete {}", path.display()), &error);
+                files::remove(&path).map_err(cannot)?;
+                files::sync_folder(&self.dir).map_err(cannot)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The files of a month and kind that were set aside.
+    fn aside(&self, month: Month, part: Part) -> Result<Vec<PathBuf>, Error> {
+        let folder = self.of(part);
+        let cannot =
+            |error: io::Error| Error::io(format!("cannot read {}", folder.display()), &error);
+        let start = format!("{month}.{}.damaged-", part.ending());
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder).map_err(cannot)? {
+            let entry = entry.map_err(cannot)?;
+            if entry.file_name().to_string_lossy().starts_with(&start) {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
+    }
+
+    fn destroy(&self, month: Month, path: &Path) -> Result<(), Error> {
         let destroy = || -> io::Result<()> {
             match OpenOptions::new().write(true).open(path) {
                 Ok(mut file) => {
@@ -178,6 +245,7 @@ impl Folder {
                 Err(error) => return Err(error),
             }
             fs::remove_file(path)?;
+            files::date_folder(path, date(month))?;
             files::sync_folder(&self.keys)
         };
         destroy().map_err(|error| Error::io(format!("cannot destroy {}", path.display()), &error))
@@ -190,7 +258,7 @@ impl Folder {
             |error: io::Error| Error::io(format!("cannot rename {}", path.display()), &error);
         let mut number = 1;
         loop {
-            let aside = aside(&path, part, number);
+            let aside = path.with_extension(format!("{}.damaged-{number}", part.ending()));
             // Nobody else renames: the lock is ours.
             if aside.try_exists().map_err(cannot)? {
                 number += 1;
@@ -207,7 +275,14 @@ impl Folder {
     }
 }
 
-/// The name that a file gets when it cannot be used.
-fn aside(path: &Path, part: Part, number: u32) -> PathBuf {
-    path.with_extension(format!("{}.damaged-{number}", part.ending()))
+/// The time of modification of a month's files: its beginning, so that nobody
+/// learns from them, or from a copy of them, when somebody came.
+fn date(month: Month) -> SystemTime {
+    let seconds = Duration::from_secs(month.start().unsigned_abs());
+    let date = if month.start() < 0 {
+        UNIX_EPOCH.checked_sub(seconds)
+    } else {
+        UNIX_EPOCH.checked_add(seconds)
+    };
+    date.unwrap_or(UNIX_EPOCH)
 }

@@ -1,12 +1,13 @@
 //! An open month of a sealed store: its two files, and what they say.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::blob::{self, Content, Id, Kind, Seal};
+use super::blob::{self, Damage, Id, Kind, Seal};
+use super::coded::{CodedMarkers, merge};
+use super::content::{Body, Content};
 use super::folder::{Folder, Part};
-use crate::store::{Batch, MonthState};
-use crate::{Counts, Error, Marker, Month, MonthTotals, Realm};
+use crate::store::{Batch, MonthState, Visit};
+use crate::{Counts, Error, Key, KeyId, Marker, Month, MonthTotals, Realm};
 
 /// One open month, as the files say it.
 ///
@@ -25,13 +26,11 @@ pub(super) struct OpenFile {
     found_host: Option<u64>,
     incomplete: bool,
     /// The large file's identity, or zero if there is none.
-    whole: Id,
+    whole_id: Id,
     whole_size: usize,
-    whole_markers: Arc<Vec<Marker>>,
-    whole_counts: Counts,
-    /// What came since.
-    since_markers: Vec<Marker>,
-    since_counts: Counts,
+    whole: Body,
+    /// What came since. None of its markers is in the large file.
+    since: Body,
     /// How many bytes of small files were written since.
     since_written: usize,
     /// The key and a first file are on disk.
@@ -39,13 +38,6 @@ pub(super) struct OpenFile {
     /// A write failed: nobody knows which files are there. The next one makes
     /// a new large file, which depends on none.
     uncertain: bool,
-}
-
-/// What is to be added to a month.
-#[derive(Default)]
-pub(super) struct Additions {
-    markers: Vec<Marker>,
-    counts: Counts,
 }
 
 impl OpenFile {
@@ -58,59 +50,81 @@ impl OpenFile {
             month,
             state,
             incomplete: false,
-            whole: [0; 24],
+            whole_id: [0; 24],
             whole_size: 0,
-            whole_markers: Arc::default(),
-            whole_counts: Counts::new(),
-            since_markers: Vec::new(),
-            since_counts: Counts::new(),
+            whole: Body::default(),
+            since: Body::default(),
             since_written: 0,
             started: false,
             uncertain: false,
         }
     }
 
-    /// A month with this content, which comes from elsewhere.
-    pub(super) fn with(month: Month, state: MonthState, realm: &Realm, content: Content) -> Self {
-        Self {
-            incomplete: content.incomplete,
-            whole_markers: Arc::new(content.markers),
-            whole_counts: content.counts,
+    /// A month with these counts and ascending markers, which come from
+    /// elsewhere.
+    pub(super) fn with(
+        month: Month,
+        state: MonthState,
+        realm: &Realm,
+        totals: MonthTotals,
+        markers: &[Marker],
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            incomplete: totals.incomplete,
+            whole: Body {
+                since: Vec::new(),
+                counts: totals.counts.into_iter().collect(),
+                markers: CodedMarkers::encode(markers.len(), markers.iter().copied())?,
+            },
             uncertain: true,
             ..Self::new(month, state, realm)
-        }
+        })
     }
 
     /// Takes what the large file says.
-    pub(super) fn take_whole(&mut self, id: Id, size: usize, content: Content) {
-        self.started = true;
-        self.whole = id;
+    pub(super) fn take_whole(
+        &mut self,
+        id: Id,
+        size: usize,
+        content: Content,
+    ) -> Result<(), Damage> {
+        if !content.body.since.is_empty() {
+            return Err(Damage::Broken);
+        }
+        self.whole_id = id;
         self.whole_size = size;
         self.take_common(&content);
-        self.whole_markers = Arc::new(content.markers);
-        self.whole_counts = content.counts;
+        self.whole = content.body;
+        Ok(())
     }
 
-    /// Takes what the small file says.
-    pub(super) fn take_since(&mut self, size: usize, content: Content) {
-        self.started = true;
+    /// Takes what the small file says, which must add to the large one.
+    pub(super) fn take_since(&mut self, size: usize, content: Content) -> Result<(), Damage> {
+        let Body {
+            since,
+            counts,
+            markers,
+        } = &content.body;
+        let mut known = self.whole.markers.iter();
+        if since.len() != self.whole.counts.len()
+            || counts.iter().any(|(key, _)| self.place(key).is_some())
+            || markers.iter().any(|marker| known.finds(marker))
+        {
+            return Err(Damage::Broken);
+        }
         // How many were written before this one is not known; as many as make
         // folding neither too early nor too late, on average.
         self.since_written = size;
         self.take_common(&content);
-        self.since_markers = content.markers;
-        self.since_counts = content.counts;
+        self.since = content.body;
+        Ok(())
     }
 
     fn take_common(&mut self, content: &Content) {
+        self.started = true;
         self.found_host = Some(content.host);
         self.state.first = content.first;
         self.incomplete |= content.incomplete;
-    }
-
-    /// Visits of this month were lost, as far as a reader can see.
-    pub(super) fn set_incomplete(&mut self) {
-        self.incomplete = true;
     }
 
     /// Fails when the markers are of another host's users, who would all count
@@ -127,7 +141,7 @@ impl OpenFile {
     }
 
     pub(super) fn whole_id(&self) -> Id {
-        self.whole
+        self.whole_id
     }
 
     /// Writes the month again, marked as one whose visits were lost: the next
@@ -138,151 +152,194 @@ impl OpenFile {
     }
 
     pub(super) fn totals(&self) -> MonthTotals {
-        let mut counts = self.whole_counts.clone();
-        add(&mut counts, &self.since_counts);
         MonthTotals {
-            counts,
+            counts: fold(&self.whole, &self.since)
+                .into_iter()
+                .collect::<Counts>(),
             open: true,
             incomplete: self.incomplete,
         }
     }
 
+    /// All markers, ascending, in a list.
+    pub(super) fn list(&self) -> Vec<Marker> {
+        let mut list = Vec::with_capacity(self.whole.markers.len() + self.since.markers.len());
+        list.extend(self.markers());
+        list
+    }
+
     /// All markers, ascending.
-    pub(super) fn markers(&self) -> Arc<Vec<Marker>> {
-        if self.since_markers.is_empty() {
-            return Arc::clone(&self.whole_markers);
-        }
-        Arc::new(merge(&self.whole_markers, &self.since_markers))
+    pub(super) fn markers(&self) -> impl Iterator<Item = Marker> {
+        merge(self.whole.markers.iter(), self.since.markers.iter())
     }
 
-    /// What the visits of `batch` add to this month: each marker that is not
-    /// there yet, with its counts.
-    pub(super) fn additions(&self, batch: &Batch<'_>) -> Additions {
-        let mut first_visits = BTreeMap::new();
-        for visit in batch.visits {
-            let known = self.whole_markers.binary_search(&visit.marker).is_ok()
-                || self.since_markers.binary_search(&visit.marker).is_ok();
-            if !known {
-                first_visits.entry(visit.marker).or_insert(visit);
-            }
-        }
-        let mut numbers = BTreeMap::<_, u64>::new();
-        for visit in first_visits.values() {
-            for id in visit.keys() {
-                *numbers.entry(id).or_default() += 1;
-            }
-        }
-        Additions {
-            markers: first_visits.into_keys().collect(),
-            counts: numbers
-                .into_iter()
-                .filter_map(|(id, number)| Some((batch.keys.key(id)?, number)))
-                .collect(),
-        }
-    }
-
-    /// Writes `additions`, if there are any.
-    pub(super) fn add(&mut self, additions: &Additions, folder: &Folder) -> Result<(), Error> {
-        if additions.markers.is_empty() {
+    /// Writes the visits of users who are not there yet, if there are any.
+    pub(super) fn add(&mut self, batch: &Batch<'_>, folder: &Folder) -> Result<(), Error> {
+        let markers = self.new_markers(batch.visits);
+        if markers.is_empty() {
             return Ok(());
         }
-        self.write(additions, false, folder)
+        let since = self.since_with(&markers, batch)?;
+        self.write(since, false, folder)
     }
 
     /// Writes the month again, as it is now.
     pub(super) fn rewrite(&mut self, folder: &Folder) -> Result<(), Error> {
-        self.write(&Additions::default(), true, folder)
+        self.write(self.since.clone(), true, folder)
     }
 
     /// Forgets a marker, and leaves no file in which it still is.
-    pub(super) fn forget(&mut self, marker: Marker, folder: &Folder) -> Result<(), Error> {
-        let known = self.whole_markers.binary_search(&marker).is_ok()
-            || self.since_markers.binary_search(&marker).is_ok();
+    pub(super) fn forget(&mut self, forgotten: Marker, folder: &Folder) -> Result<(), Error> {
         // Written all the same: the time that it takes must not tell.
-        let old = (Arc::clone(&self.whole_markers), self.since_markers.clone());
-        if known {
-            let rest = self
-                .whole_markers
-                .iter()
-                .copied()
-                .filter(|&other| other != marker);
-            self.whole_markers = Arc::new(rest.collect());
-            self.since_markers.retain(|&other| other != marker);
-        }
-        let written = self.rewrite(folder);
-        if written.is_err() {
-            (self.whole_markers, self.since_markers) = old;
-        }
-        written
+        let left = self.markers().filter(|&marker| marker != forgotten);
+        let len = left.count();
+        let left = self.markers().filter(|&marker| marker != forgotten);
+        let whole = Body {
+            since: Vec::new(),
+            counts: fold(&self.whole, &self.since),
+            markers: CodedMarkers::encode(len, left)?,
+        };
+        self.write_whole(whole, folder)
     }
 
-    fn write(&mut self, additions: &Additions, fold: bool, folder: &Folder) -> Result<(), Error> {
-        let content = |markers, mut counts: Counts, more: &[&Counts]| {
-            for more in more {
-                add(&mut counts, more);
+    /// The markers that are not there yet, ascending, each with the place of its
+    /// first visit.
+    fn new_markers(&self, visits: &[Visit]) -> Vec<(Marker, usize)> {
+        let places = visits.iter().enumerate();
+        let mut markers: Vec<_> = places.map(|(place, visit)| (visit.marker, place)).collect();
+        markers.sort_unstable();
+        markers.dedup_by_key(|(marker, _)| *marker);
+        let (mut whole, mut since) = (self.whole.markers.iter(), self.since.markers.iter());
+        markers.retain(|&(marker, _)| !whole.finds(marker) && !since.finds(marker));
+        markers
+    }
+
+    /// What came since the large file was written, with these visits of a batch.
+    fn since_with(&self, new: &[(Marker, usize)], batch: &Batch<'_>) -> Result<Body, Error> {
+        // Visits are counted in their own order: that of the markers would
+        // leap about in memory.
+        let mut counted = vec![false; batch.visits.len()];
+        for &(_, place) in new {
+            if let Some(counted) = counted.get_mut(place) {
+                *counted = true;
             }
-            Content {
-                incomplete: self.incomplete,
-                // Of the host that the markers are of, whoever asks.
-                host: self.found_host.unwrap_or(self.host),
-                first: self.state.first,
-                counts,
-                markers,
+        }
+        let visits = batch.visits.iter().zip(counted);
+        let visits = visits.filter_map(|(visit, counted)| counted.then_some(visit));
+        // How often each key is there, by its number.
+        let mut numbers: Vec<u64> = Vec::new();
+        for index in visits.flat_map(Visit::keys).map(KeyId::index) {
+            if index >= numbers.len() {
+                numbers.resize(index + 1, 0);
             }
-        };
-        let since = content(
-            merge(&self.since_markers, &additions.markers),
-            self.since_counts.clone(),
-            &[&additions.counts],
-        );
+            if let Some(number) = numbers.get_mut(index) {
+                *number += 1;
+            }
+        }
+        let mut since = self.since.since.clone();
+        since.resize(self.whole.counts.len(), 0);
+        let mut counts: BTreeMap<Key, u64> = self.since.counts.iter().cloned().collect();
+        for (index, number) in numbers
+            .into_iter()
+            .enumerate()
+            .filter(|(_, number)| *number > 0)
+        {
+            let key = batch.keys.key_at(index).ok_or(Error::Internal)?;
+            let known = self.place(&key).and_then(|place| since.get_mut(place));
+            let count = match known {
+                Some(count) => count,
+                None => counts.entry(key).or_default(),
+            };
+            *count = count.saturating_add(number);
+        }
+        Ok(Body {
+            since,
+            counts: counts.into_iter().collect(),
+            markers: CodedMarkers::encode(
+                self.since.markers.len() + new.len(),
+                merge(
+                    self.since.markers.iter(),
+                    new.iter().map(|(marker, _)| *marker),
+                ),
+            )?,
+        })
+    }
+
+    /// The place of a key among the counts of the large file.
+    fn place(&self, key: &Key) -> Option<usize> {
+        let counts = &self.whole.counts;
+        counts.binary_search_by(|(other, _)| other.cmp(key)).ok()
+    }
+
+    fn content(&self, body: Body) -> Content {
+        Content {
+            incomplete: self.incomplete,
+            // Of the host that the markers are of, whoever asks.
+            host: self.found_host.unwrap_or(self.host),
+            first: self.state.first,
+            body,
+        }
+    }
+
+    /// Writes what came since, or all of it when it is time for that.
+    fn write(&mut self, since: Body, all: bool, folder: &Folder) -> Result<(), Error> {
+        let since = self.content(since);
         let written = self.since_written + blob::size(&since);
+        if all || self.uncertain || written >= self.whole_size {
+            let whole = Body {
+                since: Vec::new(),
+                counts: fold(&self.whole, &since.body),
+                markers: union(&self.whole.markers, since.body.markers)?,
+            };
+            return self.write_whole(whole, folder);
+        }
+        let (_, bytes) = self.seal.close(Kind::Since(self.whole_id), &since)?;
+        self.uncertain = true;
+        folder.write(self.month, Part::Fresh, &bytes)?;
+        self.uncertain = false;
+        self.since = since.body;
+        self.since_written = written;
+        Ok(())
+    }
+
+    fn write_whole(&mut self, whole: Body, folder: &Folder) -> Result<(), Error> {
+        let whole = self.content(whole);
+        let (id, bytes) = self.seal.close(Kind::Whole, &whole)?;
         if !self.started {
             folder.write(self.month, Part::Key, self.state.key.expose())?;
         }
-        let was_uncertain = std::mem::replace(&mut self.uncertain, true);
-        if fold || was_uncertain || written >= self.whole_size {
-            let whole = content(
-                merge(&self.whole_markers, &since.markers),
-                self.whole_counts.clone(),
-                &[&since.counts],
-            );
-            let (id, bytes) = self.seal.close(Kind::Whole, &whole)?;
-            folder.write(self.month, Part::Sealed, &bytes)?;
-            // It belongs to the old large file, so nobody reads it any more.
-            folder.remove(self.month, Part::Fresh)?;
-            self.whole = id;
-            self.whole_size = bytes.len();
-            self.whole_markers = Arc::new(whole.markers);
-            self.whole_counts = whole.counts;
-            self.since_markers = Vec::new();
-            self.since_counts = Counts::new();
-            self.since_written = 0;
-        } else {
-            let (_, bytes) = self.seal.close(Kind::Since(self.whole), &since)?;
-            folder.write(self.month, Part::Fresh, &bytes)?;
-            self.since_markers = since.markers;
-            self.since_counts = since.counts;
-            self.since_written = written;
-        }
-        self.started = true;
+        self.uncertain = true;
+        folder.write(self.month, Part::Sealed, &bytes)?;
+        // It belongs to the old large file, so nobody reads it any more.
+        folder.remove(self.month, Part::Fresh)?;
         self.uncertain = false;
+        self.started = true;
+        self.whole_id = id;
+        self.whole_size = bytes.len();
+        self.whole = whole.body;
+        self.since = Body::default();
+        self.since_written = 0;
         Ok(())
     }
 }
 
-fn add(counts: &mut Counts, more: &Counts) {
-    for (key, number) in more {
-        let count = counts.entry(key.clone()).or_default();
-        *count = count.saturating_add(*number);
-    }
+/// The counts of both files, sorted by key.
+fn fold(whole: &Body, since: &Body) -> Vec<(Key, u64)> {
+    let more = since.since.iter().copied().chain(std::iter::repeat(0));
+    let old = whole.counts.iter().zip(more);
+    let mut counts: Vec<(Key, u64)> = old
+        .map(|((key, count), more)| (key.clone(), count.saturating_add(more)))
+        .chain(since.counts.iter().cloned())
+        .collect();
+    // The sort recognises the two runs and merges them.
+    counts.sort_by(|(one, _), (other, _)| one.cmp(other));
+    counts
 }
 
-/// Two ascending lists without a common member, as one.
-fn merge(a: &[Marker], b: &[Marker]) -> Vec<Marker> {
-    let mut merged = Vec::with_capacity(a.len() + b.len());
-    merged.extend_from_slice(a);
-    merged.extend_from_slice(b);
-    // The sort recognises the two runs and merges them.
-    merged.sort();
-    merged
+/// The markers of both files.
+fn union(whole: &CodedMarkers, since: CodedMarkers) -> Result<CodedMarkers, Error> {
+    if whole.is_empty() {
+        return Ok(since);
+    }
+    CodedMarkers::encode(whole.len() + since.len(), merge(whole.iter(), since.iter()))
 }

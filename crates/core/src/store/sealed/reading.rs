@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sealed;
-use super::blob::{self, Kind, Seal};
+use super::blob::{self, Damage, Kind, Seal};
 use super::closed;
 use super::folder::{KeyFile, Part};
 use super::month::OpenFile;
@@ -20,10 +20,16 @@ impl Sealed {
     pub(super) fn closed_totals(&self) -> Result<Totals, Error> {
         let mut totals = Totals::new();
         for month in self.folder.months(Part::Json)? {
-            let Some(bytes) = self.folder.read(month, Part::Json)? else {
-                continue;
-            };
-            let month_totals = closed::read(month, &bytes).unwrap_or_else(|reason| {
+            totals.extend(self.closed_month(month)?.map(|found| (month, found)));
+        }
+        Ok(totals)
+    }
+
+    /// The totals of a month, if it is closed.
+    pub(super) fn closed_month(&self, month: Month) -> Result<Option<MonthTotals>, Error> {
+        let bytes = self.folder.read(month, Part::Json)?;
+        Ok(bytes.map(|bytes| {
+            closed::read(month, &bytes).unwrap_or_else(|reason| {
                 self.log.error(format_args!(
                     "{month}.json cannot be read: {reason}; the file is kept as it is"
                 ));
@@ -31,10 +37,8 @@ impl Sealed {
                     incomplete: true,
                     ..MonthTotals::default()
                 }
-            });
-            totals.insert(month, month_totals);
-        }
-        Ok(totals)
+            })
+        }))
     }
 
     /// The totals of the open months, which another process may be recording.
@@ -64,17 +68,20 @@ impl Sealed {
     pub(super) fn read_months(&self) -> Result<BTreeMap<Month, OpenFile>, Error> {
         let mut months = BTreeMap::new();
         for month in self.open_names()? {
-            match self.read_open(month)? {
-                Found::Closed => (),
-                Found::Open(file) => {
-                    months.insert(month, *file);
-                }
-                Found::Unreadable(reason) => {
-                    return Err(Error::storage(format_args!("cannot read {month}"), reason));
-                }
-            }
+            months.extend(self.read_month(month)?.map(|file| (month, file)));
         }
         Ok(months)
+    }
+
+    /// An open month, unless it is not open.
+    pub(super) fn read_month(&self, month: Month) -> Result<Option<OpenFile>, Error> {
+        match self.read_open(month)? {
+            Found::Closed => Ok(None),
+            Found::Open(file) => Ok(Some(*file)),
+            Found::Unreadable(reason) => {
+                Err(Error::storage(format_args!("cannot read {month}"), reason))
+            }
+        }
     }
 
     fn open_names(&self) -> Result<BTreeSet<Month>, Error> {
@@ -100,7 +107,7 @@ impl Sealed {
             if self.folder.read(month, Part::Json)?.is_some() {
                 return Ok(Found::Closed);
             }
-            let now = self.folder.read(month, Part::Sealed)?;
+            let now = self.folder.read_start(month, Part::Sealed, blob::HEADER)?;
             if now.as_deref().and_then(blob::id_of) == id {
                 return Ok(found);
             }
@@ -115,31 +122,28 @@ impl Sealed {
         sealed: Option<Vec<u8>>,
         fresh: Option<Vec<u8>>,
     ) -> Found {
-        const DAMAGED: Found = Found::Unreadable("it is damaged, or under another key");
         let state = MonthState { key, first: None };
         let seal = Seal::new(month, &state.key, self.realm.expose_secret());
         let mut file = OpenFile::new(month, state, &self.realm);
-        let has_whole = sealed.is_some();
-        if let Some(bytes) = sealed {
-            let Ok((_, id, content)) = seal.open(bytes) else {
-                return DAMAGED;
-            };
-            file.take_whole(id, 0, content);
-        }
-        if let Some(bytes) = fresh {
-            let Ok((kind, _, content)) = seal.open(bytes) else {
-                return DAMAGED;
-            };
-            // Otherwise it is older than the large file, which has it all, or
-            // that is lost.
-            if kind == Kind::Since(file.whole_id()) || !has_whole {
-                file.take_since(0, content);
+        let Some(sealed) = sealed else {
+            return Found::Unreadable("its .sealed is missing");
+        };
+        let read = || -> Result<(), Damage> {
+            let (_, id, content) = seal.open(sealed)?;
+            file.take_whole(id, 0, content)?;
+            if let Some(bytes) = fresh {
+                let (kind, _, content) = seal.open(bytes)?;
+                // Otherwise it is older than the large file, which has it all.
+                if kind == Kind::Since(file.whole_id()) {
+                    file.take_since(0, content)?;
+                }
             }
-            if !has_whole {
-                file.set_incomplete();
-            }
+            Ok(())
+        };
+        match read() {
+            Ok(()) => Found::Open(Box::new(file)),
+            Err(_) => Found::Unreadable("it is damaged, or under another key"),
         }
-        Found::Open(Box::new(file))
     }
 }
 

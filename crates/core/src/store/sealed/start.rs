@@ -23,7 +23,11 @@ impl Sealed {
         self.folder.move_keys()?;
         let closed = self.folder.months(Part::Json)?;
         let newest = closed.last().map_or(Month::FIRST, |month| month.plus(1));
-        self.closed_before = newest;
+        self.witnessed = self.folder.closed_before()?.unwrap_or_else(|reason| {
+            self.log.error(reason);
+            Month::FIRST
+        });
+        self.closed_before = newest.max(self.witnessed);
         let mut open = self.folder.months(Part::Key)?;
         open.extend(self.folder.months(Part::Sealed)?);
         open.extend(self.folder.months(Part::Fresh)?);
@@ -64,50 +68,47 @@ impl Sealed {
             return Ok(file);
         }
         let seal = Seal::new(month, &state.key, self.realm.expose_secret());
-        let (mut lost, mut whole_is_lost) = (false, false);
-        if let Some(bytes) = sealed {
-            let size = bytes.len();
-            match seal.open(bytes) {
-                Ok((Kind::Whole, id, content)) => file.take_whole(id, size, content),
-                Err(Damage::ForeignKey) => {
-                    self.set_aside(
-                        month,
-                        Part::Key,
-                        "the month was written under another key or secret",
-                    )?;
-                    return self.start_anew(month, true, fresh.is_some());
-                }
-                Ok((Kind::Since(_), ..)) | Err(Damage::Broken) => {
-                    self.set_aside(month, Part::Sealed, "it is damaged")?;
-                    (lost, whole_is_lost) = (true, true);
-                }
+        let size = sealed.as_ref().map_or(0, Vec::len);
+        let whole = sealed.map(|bytes| {
+            seal.open(bytes).and_then(|(kind, id, content)| match kind {
+                Kind::Whole => file.take_whole(id, size, content),
+                Kind::Since(_) => Err(Damage::Broken),
+            })
+        });
+        let lost = match whole {
+            Some(Ok(())) => None,
+            Some(Err(Damage::ForeignKey)) => {
+                self.set_aside(
+                    month,
+                    Part::Key,
+                    "the month was written under another key or secret",
+                )?;
+                return self.start_anew(month, true, fresh.is_some());
             }
-        }
-        if let Some(bytes) = fresh {
-            let size = bytes.len();
-            match seal.open(bytes) {
-                Ok((Kind::Since(id), _, content)) if id == file.whole_id() => {
-                    file.take_since(size, content);
-                }
-                // Written before the large file was: that has it all.
-                Ok((Kind::Since(_), ..)) if !whole_is_lost && file.whole_id() != [0; 24] => {
-                    self.folder.remove(month, Part::Fresh)?;
-                }
-                Ok((Kind::Since(_), _, content)) => {
-                    // Better these users than none.
-                    file.take_since(size, content);
-                    lost = true;
-                    self.log.error(format_args!(
-                        "{month}.sealed is missing or damaged; the month is incomplete"
-                    ));
-                }
-                Ok((Kind::Whole, ..)) | Err(_) => {
-                    self.set_aside(month, Part::Fresh, "it is damaged")?;
-                    lost = true;
-                }
+            Some(Err(Damage::Broken)) => {
+                self.set_aside(month, Part::Sealed, "it is damaged")?;
+                Some("the one that it adds to is damaged")
             }
-        }
-        if lost {
+            None => Some("the one that it adds to is missing"),
+        };
+        let Some(bytes) = fresh else {
+            if lost.is_some() {
+                file.rewrite_incomplete(&self.folder)?;
+            }
+            return Ok(file);
+        };
+        let size = bytes.len();
+        let lost = lost.or_else(|| match seal.open(bytes) {
+            Ok((Kind::Since(id), _, content)) if id == file.whole_id() => file
+                .take_since(size, content)
+                .err()
+                .map(|_| "it is damaged"),
+            // Written before the large file was: that has it all.
+            Ok((Kind::Since(_), ..)) => None,
+            Ok((Kind::Whole, ..)) | Err(_) => Some("it is damaged"),
+        });
+        if let Some(reason) = lost {
+            self.set_aside(month, Part::Fresh, reason)?;
             file.rewrite_incomplete(&self.folder)?;
         }
         Ok(file)

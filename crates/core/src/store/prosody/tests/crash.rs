@@ -27,7 +27,7 @@ fn place(maker: &mut Maker) -> Place {
 }
 
 /// Does the steps of committing the batch, up to a crash.
-fn crash_after(store: &mut Prosody, maker: &Maker, visits: &[Dated], steps: &[Step]) {
+pub(super) fn crash_after(store: &mut Prosody, maker: &Maker, visits: &[Dated], steps: &[Step]) {
     let mut sheet = store.take_sheet().unwrap();
     let mut changes = Changes::new();
     for (month, visit) in visits {
@@ -38,7 +38,7 @@ fn crash_after(store: &mut Prosody, maker: &Maker, visits: &[Dated], steps: &[St
         }
     }
     let (journal, text) = plan(&sheet, changes);
-    store.run(&journal, &text, steps).unwrap();
+    store.run(&journal, &text, None, steps).unwrap();
 }
 
 /// Checks that the counts of November are as many as its markers, and returns

@@ -39,8 +39,8 @@ fn what_cannot_be_used_is_set_aside_and_the_month_is_incomplete() {
         (
             "damaged large file",
             |place| damage(place, "2026-11.sealed"),
-            1,
-            vec!["2026-11.sealed.damaged-1"],
+            0,
+            vec!["2026-11.fresh.damaged-1", "2026-11.sealed.damaged-1"],
         ),
         (
             "damaged small file",
@@ -51,14 +51,14 @@ fn what_cannot_be_used_is_set_aside_and_the_month_is_incomplete() {
         (
             "no large file",
             |place| fs::remove_file(place.file("2026-11.sealed")).unwrap(),
-            1,
-            vec![],
+            0,
+            vec!["2026-11.fresh.damaged-1"],
         ),
         (
             "empty large file",
             |place| fs::write(place.file("2026-11.sealed"), "").unwrap(),
-            1,
-            vec!["2026-11.sealed.damaged-1"],
+            0,
+            vec!["2026-11.fresh.damaged-1", "2026-11.sealed.damaged-1"],
         ),
     ] {
         let place = Place::new();
@@ -186,7 +186,11 @@ fn a_kill_between_any_two_files_loses_and_doubles_nothing() {
         let mut store = place.open();
         assert_eq!(lines(&mut store), expected, "after {steps} steps");
         store.close_before(month("2026-12")).unwrap();
-        assert_eq!(place.names(), ["2026-11.json"], "after {steps} steps");
+        assert_eq!(
+            place.names(),
+            ["2026-11.json", "closed-before"],
+            "after {steps} steps"
+        );
         assert_eq!(fs::read(place.file("2026-11.json")).unwrap(), json);
     }
     // Folded, and killed before the small file was removed.
@@ -247,13 +251,13 @@ fn keys_that_were_set_aside_are_destroyed_with_their_month() {
 }
 
 #[test]
-fn a_reader_finds_what_is_left_of_a_month_without_its_large_file() {
+fn a_reader_reports_a_month_without_its_large_file_as_incomplete() {
     let place = Place::new();
     store_of_four(&place);
     fs::remove_file(place.file("2026-11.sealed")).unwrap();
     let totals = place.reader().totals().unwrap();
     assert!(totals[&month("2026-11")].incomplete);
-    assert_eq!(shown(&totals)[0], "2026-11 client-IOS 1");
+    assert!(shown(&totals).is_empty(), "{totals:?}");
 }
 
 #[test]
@@ -273,4 +277,39 @@ fn a_damaged_month_keeps_its_host() {
         assert!(other.load().is_err());
     }
     place.open().load().unwrap();
+}
+
+#[test]
+fn forgetting_a_user_deletes_the_files_of_open_months_that_were_set_aside() {
+    let place = Place::new();
+    let mut maker = store_of_four(&place);
+    {
+        let mut store = place.open();
+        visits(&mut store, &mut maker, "2026-10", "a", 1);
+    }
+    fs::write(place.file("2026-09.sealed.damaged-1"), "closed").unwrap();
+    let mut store = place.open_with(b"another secret", Access::Record).unwrap();
+    let damaged = || -> Vec<String> {
+        let names = place.names().into_iter();
+        names.filter(|name| name.contains("damaged")).collect()
+    };
+    assert_eq!(damaged().len(), 6);
+    store.forget(user("a7"), &[]).unwrap();
+    assert_eq!(damaged(), ["2026-09.sealed.damaged-1"]);
+    let lines = place.lines.lock();
+    let told = lines.iter().filter(|line| line.contains("are deleted"));
+    assert_eq!(told.count(), 2, "{lines:?}");
+}
+
+#[test]
+fn a_witness_that_cannot_be_read_is_written_anew() {
+    let place = Place::new();
+    store_of_four(&place);
+    fs::write(place.file("closed-before"), "2026-1").unwrap();
+    let mut store = place.open();
+    assert_eq!(lines(&mut store)[0], "2026-11 client-IOS 3001");
+    assert!(place.lines.lock()[0].contains("closed-before"));
+    store.close_before(month("2026-12")).unwrap();
+    let text = fs::read_to_string(place.file("closed-before")).unwrap();
+    assert_eq!(text, "2026-12\n");
 }
