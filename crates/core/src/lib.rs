@@ -24,6 +24,7 @@ mod recorder;
 pub mod store;
 mod sync;
 mod tally;
+mod threads;
 mod totals;
 mod user;
 

@@ -63,16 +63,8 @@ impl Lookup {
     pub fn reload(&self) -> Result<(), Error> {
         // Before they are read: one that is replaced meanwhile is read again.
         self.tried.store(Arc::new(self.files()));
-        let geo = self
-            .geo_path
-            .as_deref()
-            .map(GeoTable::open_shared)
-            .transpose()?;
-        let asn = self
-            .asn_path
-            .as_deref()
-            .map(AsnTable::open_shared)
-            .transpose()?;
+        let geo = self.geo_path.as_deref().map(GeoTable::open).transpose()?;
+        let asn = self.asn_path.as_deref().map(AsnTable::open).transpose()?;
         self.geo.store(geo);
         self.asn.store(asn);
         Ok(())

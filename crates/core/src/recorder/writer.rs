@@ -2,15 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
-
-use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::Recorder;
 use super::intake::Intake;
 use crate::store::{Batch, Visit};
-use crate::{Error, Month, now};
+use crate::{Error, Month, now, threads};
 
 /// The name of the thread, by which a host recognises it.
 pub(super) const THREAD_NAME: &str = "mv-writer";
@@ -27,20 +24,13 @@ pub(super) fn ensure(recorder: &Arc<Recorder>, intake: &mut Intake) {
     if intake.writer.is_some() || intake.stop {
         return;
     }
-    // The host's signals are for the host's threads: a handler of its own must
-    // not run in ours. The new thread inherits the mask.
-    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
     let recorder = Arc::clone(recorder);
     let body = move || {
         if catch_unwind(AssertUnwindSafe(|| Writer::new(&recorder).run())).is_err() {
             recorder.break_down();
         }
     };
-    let writer = thread::Builder::new().name(THREAD_NAME.into()).spawn(body);
-    if let Ok(mask) = mask {
-        // Fails for a wrong argument alone.
-        let _ = mask.thread_set_mask();
-    }
+    let writer = threads::spawn(THREAD_NAME, body);
     intake.writer = writer.ok();
 }
 
