@@ -69,10 +69,10 @@ impl Ranges {
     /// The memory that the ranges take, in bytes.
     pub(super) fn size(&self) -> usize {
         size(&self.ipv4.buckets)
-            + self.ipv4.ranges.size()
+            + size(&self.ipv4.ranges.ranges)
             + size(&self.ipv6.uppers)
             + size(&self.ipv6.buckets)
-            + self.ipv6.ranges.size()
+            + size(&self.ipv6.ranges.ranges)
             + size(&self.ipv6.divided)
     }
 }
@@ -81,7 +81,7 @@ impl Ranges {
 struct Ipv4 {
     /// By upper half: the first range in it. One more, the end of the last.
     buckets: Vec<u32>,
-    ranges: Sorted<u16>,
+    ranges: Sorted<5>,
 }
 
 impl Ipv4 {
@@ -92,18 +92,18 @@ impl Ipv4 {
         let upper = (start >> 16) as usize;
         self.buckets
             .resize(self.buckets.len().max(upper + 1), self.ranges.len());
-        self.ranges.push(lowest_16(start), number);
+        self.ranges.push(start & 0xFFFF, number);
     }
 
     fn finish(&mut self) {
         self.buckets.resize(IPV4_BUCKETS + 1, self.ranges.len());
-        self.ranges.finish();
+        self.ranges.ranges.shrink_to_fit();
     }
 
     fn find(&self, address: u32) -> u32 {
         let upper = (address >> 16) as usize;
         match self.buckets.get(upper..upper + 2) {
-            Some(&[from, to]) => self.ranges.find(from, to, lowest_16(address)),
+            Some(&[from, to]) => self.ranges.find(from, to, address & 0xFFFF),
             _ => UNKNOWN,
         }
     }
@@ -115,7 +115,7 @@ struct Ipv6 {
     uppers: Vec<u32>,
     /// By these: the first range. One more, the end of the last.
     buckets: Vec<u32>,
-    ranges: Sorted<u32>,
+    ranges: Sorted<7>,
     /// What is in the /64 that are divided.
     divided: Vec<(u128, u32)>,
 }
@@ -151,7 +151,7 @@ impl Ipv6 {
             self.uppers.push(upper);
             self.buckets.push(self.ranges.len());
         } else if self.ranges.last_start_from(self.buckets.last()) == Some(lower) {
-            self.ranges.pop();
+            self.ranges.ranges.pop();
         }
         if self.ranges.last() != Some(number) {
             self.ranges.push(lower, number);
@@ -160,7 +160,7 @@ impl Ipv6 {
 
     fn finish(&mut self) {
         self.buckets.push(self.ranges.len());
-        self.ranges.finish();
+        self.ranges.ranges.shrink_to_fit();
         self.uppers.shrink_to_fit();
         self.buckets.shrink_to_fit();
         self.divided.shrink_to_fit();
@@ -184,71 +184,69 @@ impl Ipv6 {
     }
 }
 
-/// Ranges with these lower bits of their starts.
+/// Ranges in the order of their starts: of each the lower bits of its start,
+/// and in the last three bytes its number. What is needed together lies
+/// together, because nearly all the time of a look-up is waiting for memory.
 #[derive(Debug, Default)]
-struct Sorted<T> {
-    starts: Vec<T>,
-    numbers: Vec<[u8; 3]>,
+struct Sorted<const BYTES: usize> {
+    ranges: Vec<[u8; BYTES]>,
 }
 
-impl<T: Copy + Ord> Sorted<T> {
-    fn push(&mut self, start: T, number: u32) {
-        let [_, number @ ..] = number.to_be_bytes();
-        self.starts.push(start);
-        self.numbers.push(number);
+impl<const BYTES: usize> Sorted<BYTES> {
+    const START: usize = BYTES - 3;
+
+    fn push(&mut self, start: u32, number: u32) {
+        let mut range = [0; BYTES];
+        let (start_bytes, number_bytes) = range.split_at_mut(Self::START);
+        for (to, from) in start_bytes.iter_mut().rev().zip(start.to_le_bytes()) {
+            *to = from;
+        }
+        for (to, from) in number_bytes.iter_mut().rev().zip(number.to_le_bytes()) {
+            *to = from;
+        }
+        self.ranges.push(range);
     }
 
-    fn pop(&mut self) {
-        self.starts.pop();
-        self.numbers.pop();
-    }
-
-    fn finish(&mut self) {
-        self.starts.shrink_to_fit();
-        self.numbers.shrink_to_fit();
-    }
-
-    /// How many there are: fewer than 2³², see ``Walk::new``.
+    /// How many there are: fewer than 2³², see `Walk::new`.
     fn len(&self) -> u32 {
-        u32::try_from(self.starts.len()).unwrap_or(u32::MAX)
-    }
-
-    /// The last start, if that range or a later one is the one at `first`.
-    fn last_start_from(&self, first: Option<&u32>) -> Option<T> {
-        let bucket = self.starts.get(*first? as usize..)?;
-        bucket.last().copied()
+        u32::try_from(self.ranges.len()).unwrap_or(u32::MAX)
     }
 
     fn last(&self) -> Option<u32> {
-        self.numbers.last().map(unpacked)
+        self.ranges.last().map(Self::number)
+    }
+
+    /// The last start, if that range or a later one is the one at `first`.
+    fn last_start_from(&self, first: Option<&u32>) -> Option<u32> {
+        let bucket = self.ranges.get(*first? as usize..)?;
+        bucket.last().map(Self::start)
     }
 
     /// The number of the last range that begins at `lower` or before: within
     /// the ranges of a bucket, or else the one before these.
-    fn find(&self, from: u32, to: u32, lower: T) -> u32 {
+    fn find(&self, from: u32, to: u32, lower: u32) -> u32 {
         let (from, to) = (from as usize, to as usize);
-        let within = self.starts.get(from..to).unwrap_or_default();
-        let after = from + within.partition_point(|start| *start <= lower);
-        let range = after.checked_sub(1).and_then(|last| self.numbers.get(last));
-        range.map_or(UNKNOWN, unpacked)
+        let bucket = self.ranges.get(from..to).unwrap_or_default();
+        let after = from + bucket.partition_point(|range| Self::start(range) <= lower);
+        let range = after.checked_sub(1).and_then(|last| self.ranges.get(last));
+        range.map_or(UNKNOWN, Self::number)
     }
 
-    fn size(&self) -> usize {
-        size(&self.starts) + size(&self.numbers)
+    fn start(range: &[u8; BYTES]) -> u32 {
+        joined(range.iter().take(Self::START))
+    }
+
+    fn number(range: &[u8; BYTES]) -> u32 {
+        joined(range.iter().skip(Self::START))
     }
 }
 
-fn unpacked(&[a, b, c]: &[u8; 3]) -> u32 {
-    u32::from_be_bytes([0, a, b, c])
+fn joined<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
+    bytes.fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 fn size<T>(vec: &Vec<T>) -> usize {
     vec.capacity() * size_of::<T>()
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "that is what it is for")]
-fn lowest_16(bits: u32) -> u16 {
-    bits as u16
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "that is what it is for")]
