@@ -39,12 +39,12 @@ fn compare(path: &Path) -> Result<u64, Failure> {
     if reader.metadata().database_type.contains("ASN") {
         let table = AsnTable::open(path)?;
         table.build()?;
-        let lookup = |address| table.lookup(address).map(|number| number.to_string());
+        let lookup = |address| table.lookup(address).to_string();
         return each_network(&reader, path, table.size(), lookup, asn);
     }
     let table = GeoTable::open(path)?;
     table.build()?;
-    let lookup = |address| Some(table.lookup(address).to_string());
+    let lookup = |address| table.lookup(address).to_string();
     each_network(&reader, path, table.size(), lookup, place)
 }
 
@@ -52,8 +52,8 @@ fn each_network(
     reader: &Reader<Vec<u8>>,
     path: &Path,
     size: Option<usize>,
-    lookup: impl Fn(IpAddr) -> Option<String>,
-    decode: impl Fn(&Record<'_>) -> Option<String>,
+    lookup: impl Fn(IpAddr) -> String,
+    decode: impl Fn(&Record<'_>) -> String,
 ) -> Result<u64, Failure> {
     let mut decoded = HashMap::new();
     let (mut ipv4, mut ipv6, mut different) = (0_u64, 0_u64, 0_u64);
@@ -83,7 +83,7 @@ fn each_network(
     Ok(different)
 }
 
-fn place(record: &Record<'_>) -> Option<String> {
+fn place(record: &Record<'_>) -> String {
     let mut parts = [None, None, None];
     if let Ok(Some(found)) = record.decode::<City>() {
         let subdivision = found.subdivisions.first();
@@ -97,13 +97,13 @@ fn place(record: &Record<'_>) -> Option<String> {
     let [country, subdivision, city] = parts;
     let country = country.or_else(|| record.decode_path(&path!["country_code"]).ok().flatten());
     let text = |part: Option<String>| part.unwrap_or_else(|| "?".into());
-    Some([country, subdivision, city].map(text).join("-"))
+    [country, subdivision, city].map(text).join("-")
 }
 
-fn asn(record: &Record<'_>) -> Option<String> {
+fn asn(record: &Record<'_>) -> String {
     let number: Option<u32> = record
         .decode_path(&path!["autonomous_system_number"])
         .ok()
         .flatten();
-    number.map(|number| number.to_string())
+    number.map_or_else(|| "?".into(), |number| format!("AS{number}"))
 }

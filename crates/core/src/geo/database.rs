@@ -11,8 +11,7 @@ use serde::Deserialize;
 use super::Table;
 use super::shared::Shared;
 use super::tree::Tree;
-use crate::Error;
-use crate::place::{Code, Place};
+use crate::{Code, Error, Network, Place};
 
 /// How many networks are looked at before a database is refused because it has
 /// nothing of what it is for. Databases of one kind have it in nearly every
@@ -58,20 +57,21 @@ impl Value for Place {
     }
 }
 
-/// The number of an autonomous system.
-impl Value for Option<u32> {
+impl Value for Network {
     const WHAT: &'static str = "autonomous systems";
 
     fn of(record: &Record<'_>) -> Self {
-        decode(record, &path!["autonomous_system_number"])
+        Self {
+            asn: decode(record, &path!["autonomous_system_number"]),
+        }
     }
 
     fn is_known(&self) -> bool {
-        self.is_some()
+        self.asn.is_some()
     }
 
     fn shared() -> &'static Shared<Table<Self>> {
-        static OPENED: Shared<Table<Option<u32>>> = Shared::new();
+        static OPENED: Shared<Table<Network>> = Shared::new();
         &OPENED
     }
 }

@@ -144,18 +144,16 @@ impl Ipv6 {
     /// `start` is where a /64 begins: the last one that did, or a later one.
     fn push_64(&mut self, start: u128, number: u32) {
         let (upper, lower) = (lowest_32(start >> 96), lowest_32(start >> 64));
-        if self.uppers.last() != Some(&upper) {
-            if self.ranges.last() == Some(number) {
-                return;
-            }
+        let same_upper = self.uppers.last() == Some(&upper);
+        if same_upper && self.ranges.last_start() == Some(lower) {
+            self.ranges.ranges.pop();
+        } else if self.ranges.last() == Some(number) {
+            return;
+        } else if !same_upper {
             self.uppers.push(upper);
             self.buckets.push(self.ranges.len());
-        } else if self.ranges.last_start_from(self.buckets.last()) == Some(lower) {
-            self.ranges.ranges.pop();
         }
-        if self.ranges.last() != Some(number) {
-            self.ranges.push(lower, number);
-        }
+        self.ranges.push(lower, number);
     }
 
     fn finish(&mut self) {
@@ -216,10 +214,8 @@ impl<const BYTES: usize> Sorted<BYTES> {
         self.ranges.last().map(Self::number)
     }
 
-    /// The last start, if that range or a later one is the one at `first`.
-    fn last_start_from(&self, first: Option<&u32>) -> Option<u32> {
-        let bucket = self.ranges.get(*first? as usize..)?;
-        bucket.last().map(Self::start)
+    fn last_start(&self) -> Option<u32> {
+        self.ranges.last().map(Self::start)
     }
 
     /// The number of the last range that begins at `lower` or before: within

@@ -175,7 +175,7 @@ impl<V: Value> State<V> {
             }
             Ok(Ok(None)) => return,
             Ok(Err(reason)) => super::error(path, reason),
-            Err(_) => Error::Internal,
+            Err(_) => super::error(path, "internal error".into()),
         };
         let _ = self.failure.set(failure);
     }

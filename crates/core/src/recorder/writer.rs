@@ -39,6 +39,8 @@ struct Writer<'a> {
     /// The pause before the next try, while the store fails.
     pause: Option<Duration>,
     next_watch: Instant,
+    /// Which failures of databases the log has.
+    told: Vec<String>,
 }
 
 /// What one round is to do.
@@ -61,6 +63,7 @@ impl<'a> Writer<'a> {
             recorder,
             pause: None,
             next_watch: Instant::now() + WATCH,
+            told: Vec::new(),
         }
     }
 
@@ -82,6 +85,7 @@ impl<'a> Writer<'a> {
             if Instant::now() >= self.next_watch {
                 self.watch();
             }
+            self.tell_of_failures();
         }
     }
 
@@ -192,6 +196,22 @@ impl<'a> Writer<'a> {
                 "{error}; visits wait in memory until it works"
             ));
         }
+    }
+
+    /// Warns of databases that are no tables. They fail where there is no
+    /// counter to log for.
+    fn tell_of_failures(&mut self) {
+        let settings = self.recorder.settings.load();
+        let failures = settings.lookup.failures();
+        let failures: Vec<String> = failures.iter().map(Error::to_string).collect();
+        for failure in failures
+            .iter()
+            .filter(|failure| !self.told.contains(failure))
+        {
+            let log = &settings.config.log;
+            log.warn(format_args!("{failure}; what can be read of it is used"));
+        }
+        self.told = failures;
     }
 
     /// Reads a database again when its file was replaced.
