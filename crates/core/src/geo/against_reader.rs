@@ -277,13 +277,11 @@ fn any_tree_is_exact_or_refused() {
         let given = nodes.len();
         let added = 1 + usize::try_from(draw.below(40)).unwrap();
         nodes.resize(given + added, [To::Nothing; 2]);
-        for node in 0..nodes.len() {
-            for side in 0..2 {
-                // The way to IPv4 stays.
-                if node + 1 < given && side == 0 {
-                    continue;
-                }
-                nodes[node][side] = match draw.below(12) {
+        for (node, sides) in nodes.iter_mut().enumerate() {
+            // The way to IPv4 stays.
+            let kept = usize::from(node + 1 < given);
+            for to in sides.iter_mut().skip(kept) {
+                *to = match draw.below(12) {
                     0..=2 => To::Data(0),
                     3..=4 => To::Data(1),
                     5 if has_ipv4 && node < 96 => To::Node(96),

@@ -8,7 +8,7 @@
 //! divided further have a list of their own, of whole addresses.
 //!
 //! A database of IPv6 places all of IPv4 in several networks at once, such as
-//! 2002::/16 (6to4, RFC 3056). These are ranges that refer to the IPv4 ones.
+//! `2002::/16` (6to4, RFC 3056). These are ranges that refer to the IPv4 ones.
 
 /// The number of what is not in the database.
 pub(super) const UNKNOWN: u32 = 0;

@@ -21,7 +21,7 @@ impl Tree<'_> {
         let ipv4 = self.ipv4_root();
         let mut seen = vec![false; self.node_count];
         for node in 0..self.node_count {
-            if node.is_multiple_of(1 << 16) && stopped() {
+            if node % (1 << 16) == 0 && stopped() {
                 return None;
             }
             for child in self.children(node).unwrap_or_default() {
@@ -53,13 +53,16 @@ impl Tree<'_> {
         }
         let size = usize::from(self.record_size) / 4;
         let at = node.checked_mul(size)?;
-        let number = |bytes: [u8; 4]| u32::from_be_bytes(bytes) as usize;
-        Some(match *self.bytes.get(at..at.checked_add(size)?)? {
-            [a, b, c, d, e, f] => [number([0, a, b, c]), number([0, d, e, f])],
-            // The middle byte has the upper four bits of both.
-            [a, b, c, m, d, e, f] => [number([m >> 4, a, b, c]), number([m & 15, d, e, f])],
-            [a, b, c, d, e, f, g, h] => [number([a, b, c, d]), number([e, f, g, h])],
-            _ => return None,
-        })
+        let bytes = self.bytes.get(at..at.checked_add(size)?)?;
+        let both = bytes
+            .iter()
+            .fold(0_u64, |both, byte| both << 8 | u64::from(*byte));
+        let mut left = both >> self.record_size;
+        if self.record_size == 28 {
+            // The upper four bits are in the middle of the node.
+            left = left >> 4 | (left & 15) << 24;
+        }
+        let right = both & ((1 << self.record_size) - 1);
+        Some([usize::try_from(left).ok()?, usize::try_from(right).ok()?])
     }
 }

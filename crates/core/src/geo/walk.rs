@@ -176,7 +176,7 @@ impl<'a, V: Value> Walk<'a, V> {
         }
         Ok(Numbered {
             ranges: self.ranges.finish(),
-            values: self.values.values.into(),
+            values: self.values.all.into(),
         })
     }
 
@@ -211,7 +211,7 @@ struct Values<V> {
     /// Thousands of networks share a record.
     by_offset: HashMap<usize, u32>,
     by_value: HashMap<V, u32>,
-    values: Vec<V>,
+    all: Vec<V>,
 }
 
 impl<V: Value> Values<V> {
@@ -219,7 +219,7 @@ impl<V: Value> Values<V> {
         Self {
             by_offset: HashMap::new(),
             by_value: HashMap::from([(V::default(), UNKNOWN)]),
-            values: vec![V::default()],
+            all: vec![V::default()],
         }
     }
 
@@ -230,14 +230,14 @@ impl<V: Value> Values<V> {
         if let Some(number) = self.by_offset.get(&offset) {
             return Ok(*number);
         }
-        let next = u32::try_from(self.values.len())
+        let next = u32::try_from(self.all.len())
             .ok()
             .filter(|next| *next < LIMIT)
             .ok_or_else(|| format!("it has more than {LIMIT} different entries"))?;
         let value = V::of(record);
         let number = *self.by_value.entry(value).or_insert(next);
         if number == next {
-            self.values.push(value);
+            self.all.push(value);
         }
         self.by_offset.insert(offset, number);
         Ok(number)
