@@ -1,4 +1,4 @@
-//! Compares the table that is made of a database with the database itself, for
+//! Compares the table that is made of a database of places with the database, for
 //! the first and the last address of every network, where IPv4 is also a part
 //! of IPv6 included: `compare_mmdb DATABASE.mmdb`.
 
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use maxminddb::geoip2::City;
 use maxminddb::{LookupResult, Reader, WithinOptions, path};
-use monthly_visitors::geo::{AsnTable, GeoTable};
+use monthly_visitors::geo::GeoTable;
 
 type Failure = Box<dyn std::error::Error>;
 type Record<'a> = LookupResult<'a, Vec<u8>>;
@@ -36,25 +36,8 @@ fn main() -> ExitCode {
 /// Returns how many addresses differ.
 fn compare(path: &Path) -> Result<u64, Failure> {
     let reader = Reader::open_readfile(path)?;
-    if reader.metadata().database_type.contains("ASN") {
-        let table = AsnTable::open(path)?;
-        table.build()?;
-        let lookup = |address| table.lookup(address).to_string();
-        return each_network(&reader, path, table.size(), lookup, asn);
-    }
     let table = GeoTable::open(path)?;
     table.build()?;
-    let lookup = |address| table.lookup(address).to_string();
-    each_network(&reader, path, table.size(), lookup, place)
-}
-
-fn each_network(
-    reader: &Reader<Vec<u8>>,
-    path: &Path,
-    size: Option<usize>,
-    lookup: impl Fn(IpAddr) -> String,
-    decode: impl Fn(&Record<'_>) -> String,
-) -> Result<u64, Failure> {
     let mut decoded = HashMap::new();
     let (mut ipv4, mut ipv6, mut different) = (0_u64, 0_u64, 0_u64);
     let all = WithinOptions::default()
@@ -69,13 +52,13 @@ fn each_network(
         }
         let expected = decoded
             .entry(record.offset())
-            .or_insert_with(|| decode(&record));
+            .or_insert_with(|| place(&record));
         for address in [network.network(), network.broadcast()] {
-            different += u64::from(lookup(address) != *expected);
+            different += u64::from(table.lookup(address).to_string() != *expected);
         }
     }
     let file = std::fs::metadata(path)?.len();
-    let table = size.ok_or("there is no table")?;
+    let table = table.size().ok_or("there is no table")?;
     println!(
         "{ipv4} networks of IPv4 and {ipv6} of IPv6: {different} addresses differ; \
          the file has {file} bytes, the table {table}"
@@ -98,12 +81,4 @@ fn place(record: &Record<'_>) -> String {
     let country = country.or_else(|| record.decode_path(&path!["country_code"]).ok().flatten());
     let text = |part: Option<String>| part.unwrap_or_else(|| "?".into());
     [country, subdivision, city].map(text).join("-")
-}
-
-fn asn(record: &Record<'_>) -> String {
-    let number: Option<u32> = record
-        .decode_path(&path!["autonomous_system_number"])
-        .ok()
-        .flatten();
-    number.map_or_else(|| "?".into(), |number| format!("AS{number}"))
 }

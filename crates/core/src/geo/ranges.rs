@@ -205,7 +205,7 @@ impl<const BYTES: usize> Sorted<BYTES> {
         self.ranges.push(range);
     }
 
-    /// How many there are: fewer than 2³², see `Walk::new`.
+    /// How many there are: no more than nodes in a tree, which are below 2³².
     fn len(&self) -> u32 {
         u32::try_from(self.ranges.len()).unwrap_or(u32::MAX)
     }

@@ -6,10 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::database::{Database, Record, Value, damaged};
 use super::ranges::{LIMIT, Ranges, UNKNOWN};
 
-/// How many networks there are between two questions whether to stop: a
-/// fraction of a millisecond.
-const STRIDE: usize = 1 << 12;
-
 /// Each address's number, and the value of each number.
 #[derive(Debug)]
 pub(super) struct Numbered<V> {
@@ -23,8 +19,8 @@ impl<V: Value> Numbered<V> {
     /// # Errors
     ///
     /// The database is damaged, or is of a shape that this cannot hold. Memory
-    /// is bounded: there are at most twice as many networks as nodes in the
-    /// tree, and 16 million different values.
+    /// is bounded: there are no more networks than nodes in the tree and one,
+    /// and 16 million different values.
     pub(super) fn build(
         database: &Database,
         stopped: impl Fn() -> bool,
@@ -33,8 +29,8 @@ impl<V: Value> Numbered<V> {
             return Ok(None);
         };
         let mut walk = Walk::new(database);
-        for (count, network) in networks.enumerate() {
-            if count % STRIDE == 0 && stopped() {
+        for network in networks {
+            if stopped() {
                 return Ok(None);
             }
             let network = network.map_err(|cause| damaged(&cause))?;
@@ -84,10 +80,8 @@ impl<'a, V: Value> Walk<'a, V> {
             database,
             ranges: Ranges::default(),
             values: Values::new(),
-            budget: (metadata.node_count as usize)
-                .saturating_add(1)
-                .saturating_mul(2)
-                .min(u32::MAX as usize),
+            // So many ends has a binary tree.
+            budget: (metadata.node_count as usize).saturating_add(1),
             next_ipv4: Some(0),
             next_ipv6: Some(0),
             has_ipv6: metadata.ip_version == 6,
