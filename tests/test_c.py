@@ -14,6 +14,7 @@ ASKED_OTHERWISE = {
     # A child leaves what its parent had as it is, which looks like a leak there.
     "fork": {"--leak-check=full": "--leak-check=no"},
     "fork_asleep": {"--leak-check=full": "--leak-check=no"},
+    "fork_building": {"--leak-check=full": "--leak-check=no"},
 }
 
 

@@ -1,8 +1,9 @@
-"""Real addresses in a real database: the same place as an independent reader
-finds, for every one."""
+"""A real database: the same places as an independent reader finds, for random
+addresses, and as the database itself says, for every network in it."""
 
 import ipaddress
 import random
+import re
 
 import maxminddb
 
@@ -53,3 +54,12 @@ def test_the_program_finds_the_same(geolite):
     text = "".join(f"{address}\n" for address in addresses())
     program = RELEASE / "monthly-visitors"
     compare(run([program, "--geoip", geolite, "lookup", "-"], input=text).stdout.splitlines(), geolite)
+
+
+def test_the_table_has_what_the_database_has_for_every_network(geolite):
+    """At half the size of the file, at most."""
+    example = ["cargo", "run", "-q", "--release", "--locked", "-p", "monthly-visitors", "--example", "compare_mmdb"]
+    done = run([*example, "--", geolite], cwd=ROOT).stdout
+    ipv4, ipv6, different, file, table = (int(number) for number in re.findall(r"\b\d+\b", done))
+    assert ipv4 > 1_000_000 and ipv6 > 1_000_000, done
+    assert different == 0 and table * 2 <= file, done

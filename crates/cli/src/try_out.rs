@@ -20,9 +20,9 @@ pub fn lookup(settings: &SettingsArgs, addresses: &[String]) -> Result<bool> {
         let address = Some(Address::new(text));
         let place = lookup.place(address);
         let network = lookup.network(address);
-        let found = place.country.is_some() || network.as_deref().is_some_and(|name| name != "?");
+        let found = place.country.is_some() || network.is_some_and(|network| network.asn.is_some());
         let network = network
-            .map(|name| format!("\tasn-{name}"))
+            .map(|network| format!("\tasn-{network}"))
             .unwrap_or_default();
         Ok((format!("geo-{place}{network}"), found))
     })

@@ -1,7 +1,8 @@
 //! What a counter is called: `geo-DE-HE-2925533`, `client-IOS`, `asn-AS3320`.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -66,6 +67,12 @@ impl Key {
     }
 }
 
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -99,14 +106,21 @@ struct Inner {
 }
 
 impl KeyTable {
-    /// The number of the key with this text.
-    pub fn id(&self, text: &str) -> KeyId {
-        // A `Key` borrows nothing, so the look-up needs one; first logins are
-        // rare enough for the allocation.
-        let key = Key::new(text);
-        if let Some(id) = self.inner.read().ids.get(&key) {
+    /// The number of the key with this text. Allocates for a new key alone.
+    pub fn id(&self, text: impl fmt::Display) -> KeyId {
+        let mut short = ShortText::default();
+        if write!(short, "{text}").is_ok() {
+            self.id_of(short.as_str())
+        } else {
+            self.id_of(&text.to_string())
+        }
+    }
+
+    fn id_of(&self, text: &str) -> KeyId {
+        if let Some(id) = self.inner.read().ids.get(text) {
             return *id;
         }
+        let key = Key::new(text);
         let mut inner = self.inner.write();
         let next = u32::try_from(inner.keys.len() + 1)
             .ok()
@@ -129,6 +143,30 @@ impl KeyTable {
     /// The key at an index, as [`KeyId::index`] tells it.
     pub(crate) fn key_at(&self, index: usize) -> Option<Key> {
         self.inner.read().keys.get(index).cloned()
+    }
+}
+
+/// The text of a key, as far as it is no longer than those of places are.
+#[derive(Default)]
+struct ShortText {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl ShortText {
+    fn as_str(&self) -> &str {
+        let text = self.bytes.get(..self.len).map(std::str::from_utf8);
+        text.and_then(Result::ok).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for ShortText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        let free = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
+        free.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
     }
 }
 
@@ -158,6 +196,10 @@ mod tests {
         assert_eq!(table.id("client-IOS"), a);
         assert_ne!(a, b);
         assert_eq!(table.key(b), Some(Key::new("client-ANDROID")));
+        let long = "x".repeat(100);
+        let c = table.id(format_args!("client-{long}"));
+        assert_eq!(table.id(format_args!("client-{long}")), c);
+        assert_eq!(table.key(c), Some(Key::new(&format!("client-{long}"))));
         let other = KeyTable::default();
         assert_eq!(other.key(b), None);
     }

@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::client::Classifier;
 use crate::geo::{AsnTable, GeoTable, Stamp};
-use crate::{Address, Config, Countries, Error, KeyId, KeyTable, Login, Place, Resource};
+use crate::{Address, Config, Countries, Error, KeyId, KeyTable, Login, Network, Place, Resource};
 
 /// The databases and patterns of a counter. Shared by threads; a look-up waits
 /// for nobody, not even for a database that is being replaced.
@@ -63,16 +63,8 @@ impl Lookup {
     pub fn reload(&self) -> Result<(), Error> {
         // Before they are read: one that is replaced meanwhile is read again.
         self.tried.store(Arc::new(self.files()));
-        let geo = self
-            .geo_path
-            .as_deref()
-            .map(GeoTable::open_shared)
-            .transpose()?;
-        let asn = self
-            .asn_path
-            .as_deref()
-            .map(AsnTable::open_shared)
-            .transpose()?;
+        let geo = self.geo_path.as_deref().map(GeoTable::open).transpose()?;
+        let asn = self.asn_path.as_deref().map(AsnTable::open).transpose()?;
         self.geo.store(geo);
         self.asn.store(asn);
         Ok(())
@@ -88,6 +80,18 @@ impl Lookup {
     fn files(&self) -> DatabaseFiles {
         let stamp = |path: &Option<PathBuf>| path.as_deref().and_then(Stamp::of);
         DatabaseFiles([stamp(&self.geo_path), stamp(&self.asn_path)])
+    }
+
+    /// Why databases that are in use are not made into tables, where that is
+    /// so. Their bytes still answer.
+    #[must_use]
+    pub fn failures(&self) -> Vec<Error> {
+        let (geo, asn) = (self.geo(), self.asn());
+        let failures = [
+            geo.as_deref().and_then(GeoTable::failure),
+            asn.as_deref().and_then(AsnTable::failure),
+        ];
+        failures.into_iter().flatten().cloned().collect()
     }
 
     /// The database of places, if there is one.
@@ -112,16 +116,14 @@ impl Lookup {
         }
     }
 
-    /// The name of an address's network, such as `AS3320`, or `?`. `None`
-    /// without a database of networks.
+    /// The network of an address, known or not. `None` without a database of
+    /// networks.
     #[must_use]
-    pub fn network(&self, address: Option<Address<'_>>) -> Option<String> {
+    pub fn network(&self, address: Option<Address<'_>>) -> Option<Network> {
         let asn = self.asn.load();
         let table = asn.as_deref()?;
-        let number = address
-            .and_then(Address::ip)
-            .and_then(|ip| table.lookup(ip));
-        Some(number.map_or_else(|| "?".into(), |number| format!("AS{number}")))
+        let ip = address.and_then(Address::ip);
+        Some(ip.map_or_else(Network::default, |ip| table.lookup(ip)))
     }
 
     /// The category of a resource, or `?` when no pattern matches it.
@@ -141,11 +143,11 @@ impl Lookup {
             return None;
         }
         Some(LoginKeys {
-            place: keys.id(&format!("geo-{place}")),
-            client: keys.id(&format!("client-{}", self.client(login.resource))),
+            place: keys.id(format_args!("geo-{place}")),
+            client: keys.id(format_args!("client-{}", self.client(login.resource))),
             asn: self
                 .network(login.address)
-                .map(|network| keys.id(&format!("asn-{network}"))),
+                .map(|network| keys.id(format_args!("asn-{network}"))),
         })
     }
 }

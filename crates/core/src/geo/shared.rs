@@ -29,7 +29,8 @@ impl Stamp {
 }
 
 /// The databases of one kind that are in use, by path.
-pub(super) struct Shared<T> {
+#[derive(Debug)]
+pub struct Shared<T> {
     opened: Mutex<BTreeMap<PathBuf, (Stamp, Weak<T>)>>,
 }
 

@@ -2,15 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
-
-use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::Recorder;
 use super::intake::{Intake, Phase, Task};
 use crate::store::{Batch, Store};
-use crate::{Error, Month, now};
+use crate::{Error, Month, now, threads};
 
 /// The name of the thread, by which a host recognises it.
 pub(super) const THREAD_NAME: &str = "mv-writer";
@@ -27,9 +24,6 @@ pub(super) fn ensure(recorder: &Arc<Recorder>, intake: &mut Intake) {
     if intake.writer.is_some() || intake.phase == Phase::Ending {
         return;
     }
-    // The host's signals are for the host's threads: a handler of its own must
-    // not run in ours. The new thread inherits the mask.
-    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
     let recorder = Arc::clone(recorder);
     let body = move || {
         if catch_unwind(AssertUnwindSafe(|| Writer::new(&recorder).run())).is_err() {
@@ -38,11 +32,7 @@ pub(super) fn ensure(recorder: &Arc<Recorder>, intake: &mut Intake) {
             recorder.tried.notify_all();
         }
     };
-    let writer = thread::Builder::new().name(THREAD_NAME.into()).spawn(body);
-    if let Ok(mask) = mask {
-        // Fails for a wrong argument alone.
-        let _ = mask.thread_set_mask();
-    }
+    let writer = threads::spawn(THREAD_NAME, body);
     intake.writer = writer.ok();
 }
 
@@ -51,6 +41,8 @@ struct Writer<'a> {
     /// The pause before the next try, while the store fails.
     pause: Option<Duration>,
     next_watch: Instant,
+    /// Which failures of databases the log has.
+    told: Vec<String>,
 }
 
 /// What one round is to do.
@@ -73,6 +65,7 @@ impl<'a> Writer<'a> {
             recorder,
             pause: None,
             next_watch: Instant::now() + WATCH,
+            told: Vec::new(),
         }
     }
 
@@ -93,6 +86,7 @@ impl<'a> Writer<'a> {
             if Instant::now() >= self.next_watch {
                 self.watch();
             }
+            self.tell_of_failures();
         }
     }
 
@@ -239,6 +233,22 @@ impl<'a> Writer<'a> {
                 "{error}; visits wait in memory until it works"
             ));
         }
+    }
+
+    /// Warns of databases that are no tables. They fail where there is no
+    /// counter to log for.
+    fn tell_of_failures(&mut self) {
+        let settings = self.recorder.settings.load();
+        let failures = settings.lookup.failures();
+        let failures: Vec<String> = failures.iter().map(Error::to_string).collect();
+        for failure in failures
+            .iter()
+            .filter(|failure| !self.told.contains(failure))
+        {
+            let log = &settings.config.log;
+            log.warn(format_args!("{failure}; what can be read of it is used"));
+        }
+        self.told = failures;
     }
 
     /// Reads a database again when its file was replaced.

@@ -57,8 +57,8 @@ impl Maker {
         let visit = Visit {
             marker: Realm::default().marking(&state.key).of(user),
             user: Some(KeptUser::from(user)),
-            place: self.keys.id(&format!("geo-{place}")),
-            client: self.keys.id(&format!("client-{client}")),
+            place: self.keys.id(format_args!("geo-{place}")),
+            client: self.keys.id(format_args!("client-{client}")),
             asn: None,
         };
         (month, visit)

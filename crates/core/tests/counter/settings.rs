@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use monthly_visitors::{Config, Counter, Error};
+use monthly_visitors::{Config, Counter, Error, Level};
 
 use super::host::*;
 
@@ -104,4 +104,70 @@ fn counters_with_the_same_database_share_it() {
     write_places(one.config.geoip.as_ref().unwrap(), "FR", "IT");
     one.counter.reload_geoip().unwrap();
     assert!(!std::sync::Arc::ptr_eq(&places(&one), &places(&other)));
+}
+
+#[test]
+fn a_database_that_is_damaged_inside_still_answers_and_is_warned_of_once() {
+    let host = Host::new("memory:");
+    let geoip = host.config.geoip.as_ref().unwrap();
+    let mut bytes = fs::read(geoip).unwrap();
+    // The second record of the first node, which is 8000::/1, leads outside.
+    bytes[3..6].fill(0xFF);
+    fs::write(geoip, bytes).unwrap();
+    host.counter.open(&host.config).unwrap();
+    let time = day("2026-11-05");
+    host.record("a", "192.0.2.1", "", time);
+    assert!(host.counter.places().unwrap().unwrap().build().is_err());
+    for user in ["b", "c"] {
+        host.record(user, "8000::1", "", time);
+        host.counter.flush(SOON).unwrap();
+    }
+    assert_eq!(
+        host.totals(),
+        [
+            "2026-11 client-? 3",
+            "2026-11 geo-?-?-? 2",
+            "2026-11 geo-DE-?-? 1"
+        ]
+    );
+    host.counter.close().unwrap();
+    let log = host.log();
+    let warnings = log.iter().filter(|(level, _)| *level == Level::Warn);
+    let warnings: Vec<_> = warnings.map(|(_, line)| line).collect();
+    assert!(
+        matches!(*warnings, [line] if line.contains("places.mmdb: the database is damaged")),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn a_login_counts_alike_before_and_after_the_table_is_built() {
+    let host = Host::open("memory:");
+    let time = day("2026-11-05");
+    let record = |name: &str| {
+        for (number, ip) in [
+            "192.0.2.1",
+            "198.51.100.1",
+            "2001:db8::1",
+            "2002:c000:201::",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            host.record(&format!("{name}{number}"), ip, "", time);
+        }
+    };
+    record("before");
+    let places = host.counter.places().unwrap().unwrap();
+    places.build().unwrap();
+    assert!(places.size().is_some());
+    record("after");
+    assert_eq!(
+        host.totals(),
+        [
+            "2026-11 client-? 8",
+            "2026-11 geo-AT-?-? 2",
+            "2026-11 geo-DE-?-? 6"
+        ]
+    );
 }
