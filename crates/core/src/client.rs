@@ -6,6 +6,8 @@ mod automaton;
 mod backtrack;
 mod byte_set;
 mod group;
+#[cfg(test)]
+mod lists;
 mod lua_pattern;
 #[cfg(test)]
 mod samples;

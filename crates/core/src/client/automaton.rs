@@ -201,7 +201,8 @@ impl Automaton {
 
     /// Skips what may be skipped before a byte of row `row`, then goes over the
     /// byte, behind which a match may begin as well. Returns the first bit of
-    /// `ends` that was reached before the byte.
+    /// `ends` that was reached before the byte, and whether the byte left
+    /// nothing that can match any more.
     ///
     /// Adding a bit to a run of skippable steps carries from that bit up to
     /// the first step behind the run: the bits that change are those reached.
@@ -336,7 +337,7 @@ mod tests {
             let Ok(pattern) = LuaPattern::parse(&text) else {
                 continue;
             };
-            let Some(automaton) = Automaton::new(&[pattern.clone()]) else {
+            let Some(automaton) = Automaton::new(std::slice::from_ref(&pattern)) else {
                 continue;
             };
             let subject = samples::subject(&mut random, &text);

@@ -17,7 +17,7 @@ use super::table::Table;
 #[derive(Debug)]
 pub(super) struct Group {
     /// The number of the first one in the list, from 0.
-    first: usize,
+    pub(super) first: usize,
     pub(super) matcher: Matcher,
 }
 
@@ -37,16 +37,16 @@ pub(super) enum Matcher {
 impl Group {
     /// The number in the list of the group's first pattern that matches.
     pub(super) fn first_match(&self, resource: &[u8]) -> Option<usize> {
+        let single = |is_match: bool| is_match.then_some(0);
         let number = match &self.matcher {
-            Matcher::Table(table) => table.first_match(resource)?,
-            Matcher::Automaton(automaton) if automaton.is_match(resource) => 0,
+            Matcher::Table(table) => table.first_match(resource),
+            Matcher::Automaton(automaton) => single(automaton.is_match(resource)),
             Matcher::Backtracking(pattern) => {
-                Search::new(pattern, resource, BUDGET).run().map(|_| 0)?
+                single(Search::new(pattern, resource, BUDGET).run().is_some())
             }
-            Matcher::Regex(regex) if regex.is_match(resource) => 0,
-            Matcher::Automaton(_) | Matcher::Regex(_) => return None,
+            Matcher::Regex(regex) => single(regex.is_match(resource)),
         };
-        Some(self.first + number)
+        number.map(|number| self.first + number)
     }
 }
 
@@ -57,9 +57,9 @@ pub(super) fn of_lua(patterns: &[LuaPattern]) -> Vec<Group> {
     groups
 }
 
-/// Regular expressions are a group each. A set of them is one pass as well, but
-/// the `regex` crate makes its table while it matches: a hundred hard ones
-/// use up its space again and again, and then take longer than one by one.
+/// Regular expressions are a group each. A `RegexSet` is one pass as well, but
+/// makes its table while it matches, and a resource can make it throw that
+/// away again and again.
 pub(super) fn of_regex(patterns: Vec<Regex>) -> Vec<Group> {
     let groups = patterns.into_iter().enumerate();
     let group = |(first, regex)| Group {
@@ -97,5 +97,97 @@ fn matcher(patterns: &[LuaPattern]) -> Option<Matcher> {
     match Table::new(&automaton, patterns.len()) {
         Some(table) => Some(Matcher::Table(table)),
         None => single.map(|_| Matcher::Automaton(automaton)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For each group the number of its first pattern, and what tries it.
+    fn groups(patterns: &[String]) -> Vec<(usize, &'static str)> {
+        let parse = |pattern: &String| LuaPattern::parse(pattern.as_bytes()).unwrap();
+        let patterns: Vec<LuaPattern> = patterns.iter().map(parse).collect();
+        let groups = of_lua(&patterns).into_iter();
+        let shown = |group: Group| {
+            let name = match group.matcher {
+                Matcher::Table(_) => "table",
+                Matcher::Automaton(_) => "automaton",
+                Matcher::Backtracking(_) => "backtracking",
+                Matcher::Regex(_) => "regex",
+            };
+            (group.first, name)
+        };
+        groups.map(shown).collect()
+    }
+
+    fn texts(patterns: &[&str]) -> Vec<String> {
+        patterns.iter().copied().map(String::from).collect()
+    }
+
+    #[test]
+    fn patterns_of_real_clients_are_one_group() {
+        let patterns = [
+            "^Conversations%.",
+            "^Quicksy%.",
+            "^blabber%.im",
+            "^monocles",
+            "^Cheogram",
+            "^[Yy]axim",
+            "^Siskin",
+            "^BeagleIM",
+            "[Mm]onal",
+            "^[Zz]om[-%d]",
+            "^ChatSecure",
+            "[Gg]ajim",
+            "^dino%.",
+            "^profanity",
+            "[Pp]idgin",
+            "^Psi%+?",
+            "^mcabber",
+            "[Cc]onverse",
+            "^%w+%-web$",
+            "[Ii][Oo][Ss]",
+        ];
+        assert_eq!(groups(&texts(&patterns)), [(0, "table")]);
+    }
+
+    #[test]
+    fn what_has_no_table_with_others_does_not_take_theirs() {
+        let dots = "a.............b";
+        let mut patterns = texts(&["^a", "^b", "^c", "^d", "^e", "^f", "^g", "^h"]);
+        patterns[2] = dots.into();
+        patterns[7] = "(a)%1".into();
+        assert_eq!(
+            groups(&patterns),
+            [
+                (0, "table"),
+                (2, "automaton"),
+                (3, "table"),
+                (4, "table"),
+                (6, "table"),
+                (7, "backtracking"),
+            ]
+        );
+        assert_eq!(groups(&[]), []);
+    }
+
+    #[test]
+    fn hard_patterns_are_never_more_groups_than_patterns() {
+        let hard = |text: fn(char, char) -> String| -> Vec<String> {
+            let letters = 'a'..='j';
+            let pairs = letters
+                .clone()
+                .flat_map(|a| letters.clone().map(move |b| (a, b)));
+            pairs.map(|(a, b)| text(a, b)).collect()
+        };
+        for (patterns, most) in [
+            (hard(|a, b| format!("{a}*{a}*{a}*{b}!")), 1),
+            (hard(|a, b| format!(".-{a}.-{b}.-x")), 50),
+            (hard(|a, b| format!("{a}.............{b}")), 100),
+        ] {
+            let found = groups(&patterns);
+            assert!(found.len() <= most, "{}: {found:?}", patterns[0]);
+        }
     }
 }

@@ -10,8 +10,9 @@ use std::collections::HashMap;
 
 use super::automaton::{Automaton, Progress, Row, is_over};
 
-/// The most entries for each pattern. A hundred patterns that have a table
-/// each, the worst case, stay in the processor's second cache with it.
+/// The most entries for each pattern. With it the tables of a hundred
+/// patterns, at worst one each, stay in the processor's second cache, and a
+/// list of a hundred hard patterns is ready in a fiftieth of a second.
 const ENTRIES_FOR_EACH: usize = 2048;
 
 /// Set in an entry that is an answer: 0 for none, or the number of a pattern
@@ -72,6 +73,11 @@ impl Table {
 
     /// The number of the first pattern that matches. Allocates nothing.
     pub(super) fn first_match(&self, subject: &[u8]) -> Option<usize> {
+        self.run(subject.iter())
+    }
+
+    /// The same; takes no more bytes than the answer needs.
+    fn run<'a>(&self, subject: impl Iterator<Item = &'a u8>) -> Option<usize> {
         let mut state = 0;
         for byte in subject {
             let column = self.column_of[usize::from(*byte)];
@@ -119,4 +125,87 @@ fn answer(pattern: Option<usize>) -> Option<u16> {
 /// The pattern that `answer` put into `entry`.
 fn pattern(entry: u16) -> Option<usize> {
     usize::from(entry & !ANSWER).checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lua_pattern::LuaPattern;
+    use super::*;
+
+    fn table(patterns: &[&str]) -> Option<Table> {
+        let parse = |pattern: &&str| LuaPattern::parse(pattern.as_bytes()).unwrap();
+        let patterns: Vec<LuaPattern> = patterns.iter().map(parse).collect();
+        Table::new(&Automaton::new(&patterns).unwrap(), patterns.len())
+    }
+
+    #[test]
+    fn the_first_pattern_wins_wherever_it_matches() {
+        let table = table(&["^ab$", "c%d", "^[ab]", "b$", "%f[%w]d", "x*y"]).unwrap();
+        for (subject, expected) in [
+            ("ab", Some(0)),
+            ("abc", Some(2)),
+            ("abc1", Some(1)),
+            ("bc1ab", Some(1)),
+            ("-b", Some(3)),
+            ("-d-b", Some(3)),
+            ("-d-b-", Some(4)),
+            ("-cd", None),
+            ("-cdxy", Some(5)),
+            ("", None),
+        ] {
+            assert_eq!(table.first_match(subject.as_bytes()), expected, "{subject}");
+        }
+    }
+
+    #[test]
+    fn no_byte_is_read_twice_and_none_that_cannot_matter() {
+        for (patterns, subject, reads) in [
+            (&["^gajim", "^dino"][..], "Conversations.1234", 1),
+            (&["^gajim", "^dino"], "gajim.1234", 6),
+            (&["^gajim", "^%a+%."], "gajim.1234", 6),
+            (&["^%a+%.", "^gajim"], "gajim.1234", 7),
+            (&["1", "a*a*a*b"], "aaaaaaaaaaaa", 12),
+            (&["1", "a*a*a*b"], "aaaabaaaaaaa", 12),
+            (&["a*a*a*b", "1"], "aaaabaaaaaaa", 6),
+            (&[""], "aaaa", 1),
+        ] {
+            let mut count = 0;
+            let counted = subject.as_bytes().iter().inspect(|_| count += 1);
+            table(patterns).unwrap().run(counted);
+            assert_eq!(count, reads, "{patterns:?} on {subject}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_too_large_has_no_table() {
+        assert!(table(&["a.....b"]).is_some());
+        assert!(table(&["a.............b"]).is_none());
+        assert!(table(&["^a.............b"]).is_some());
+        // Each has a small table of its own.
+        let hard: Vec<String> = ('a'..='z').map(|last| format!("{last}.-x.-y.-!")).collect();
+        let hard: Vec<&str> = hard.iter().map(String::as_str).collect();
+        assert!(hard.iter().all(|pattern| table(&[pattern]).is_some()));
+        assert!(table(&hard).is_none());
+    }
+
+    #[test]
+    fn a_table_stays_within_its_limit() {
+        let letters = "abcdefghijklmnopqrstuvwxyz";
+        for len in 1..=60 {
+            let anchored = format!("^{}", letters.repeat(len / 26 + 1).get(..len).unwrap());
+            for patterns in [&[anchored.as_str()][..], &[&anchored, "b", "c"]] {
+                let Some(table) = table(patterns) else {
+                    assert!(len > 40, "{patterns:?}");
+                    continue;
+                };
+                assert!(table.entries.len() <= patterns.len() * ENTRIES_FOR_EACH);
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_may_have_many_patterns() {
+        let patterns = [&["^a$"; 1000][..], &["^b"]].concat();
+        assert_eq!(table(&patterns).unwrap().first_match(b"b"), Some(1000));
+    }
 }
