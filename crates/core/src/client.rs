@@ -48,10 +48,11 @@ pub struct ClientPattern {
 
 /// An ordered list of patterns, ready to match.
 ///
-/// May be shared by threads. Time is linear in the resource for every pattern
-/// that is a regular language. A Lua pattern that is not, one with `%b` or a
-/// back-reference, gets 100,000 steps for a resource and does not match when
-/// they are not enough.
+/// May be shared by threads. Lua patterns are tried together, in one pass over
+/// the resource as a rule; regular expressions one by one. Time is linear in
+/// the resource for every pattern that is a regular language. A Lua pattern
+/// that is not, one with `%b` or a back-reference, gets 100,000 steps for a
+/// resource and does not match when they are not enough.
 #[derive(Debug, Default)]
 pub struct Classifier {
     groups: Vec<Group>,

@@ -94,7 +94,7 @@ fn matcher(patterns: &[LuaPattern]) -> Option<Matcher> {
     let Some(automaton) = Automaton::new(patterns) else {
         return single.cloned().map(Matcher::Backtracking);
     };
-    match Table::new(&automaton, patterns.len()) {
+    match Table::new(&automaton) {
         Some(table) => Some(Matcher::Table(table)),
         None => single.map(|_| Matcher::Automaton(automaton)),
     }
