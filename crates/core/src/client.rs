@@ -2,21 +2,24 @@
 
 #[cfg(test)]
 mod against_lua;
+mod automaton;
 mod backtrack;
 mod byte_set;
-mod linear;
+mod group;
+#[cfg(test)]
+mod lists;
 mod lua_pattern;
 #[cfg(test)]
 mod samples;
+mod table;
 
 use std::fmt;
 
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::Error;
-use backtrack::{BUDGET, Search};
-use linear::Linear;
-use lua_pattern::{Fault, LuaPattern};
+use group::Group;
+use lua_pattern::LuaPattern;
 
 /// How patterns are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,19 +48,16 @@ pub struct ClientPattern {
 
 /// An ordered list of patterns, ready to match.
 ///
-/// May be shared by threads. Time is linear in the resource for every pattern
-/// that is a regular language. A Lua pattern that is not, one with `%b` or a
-/// back-reference, gets 100,000 steps for a resource and does not match when
-/// they are not enough.
+/// May be shared by threads. Lua patterns are tried together, in one pass over
+/// the resource as a rule; regular expressions one by one. Time is linear in
+/// the resource for every pattern that is a regular language. A Lua pattern
+/// that is not, one with `%b` or a back-reference, gets 100,000 steps for a
+/// resource and does not match when they are not enough.
 #[derive(Debug, Default)]
 pub struct Classifier {
-    clients: Vec<Client>,
-}
-
-#[derive(Debug)]
-struct Client {
-    matcher: Matcher,
-    category: Box<str>,
+    groups: Vec<Group>,
+    /// In the order of the patterns.
+    categories: Vec<Box<str>>,
 }
 
 impl Classifier {
@@ -68,73 +68,51 @@ impl Classifier {
     /// A pattern is malformed; the message gives its number, its text and what
     /// is wrong with it.
     pub fn new(syntax: Syntax, patterns: &[ClientPattern]) -> Result<Self, Error> {
-        let compile = |(index, client): (usize, &ClientPattern)| {
-            let matcher = Matcher::new(syntax, &client.pattern).map_err(|reason| {
-                let text = Shortened(&client.pattern);
-                Error::config(
-                    "client",
-                    format!("pattern {} ({text}): {reason}", index + 1),
-                )
-            })?;
-            let category = client.category.as_str().into();
-            Ok(Client { matcher, category })
+        let groups = match syntax {
+            Syntax::Lua => group::of_lua(&read(patterns, lua)?),
+            Syntax::Regex => group::of_regex(read(patterns, regex)?),
         };
-        let clients = patterns.iter().enumerate().map(compile);
+        let categories = patterns.iter().map(|client| &*client.category);
         Ok(Self {
-            clients: clients.collect::<Result<_, Error>>()?,
+            groups,
+            categories: categories.map(Box::from).collect(),
         })
     }
 
     /// The category of the first pattern that matches `resource`, if any does.
     #[must_use]
     pub fn classify(&self, resource: &[u8]) -> Option<&str> {
-        self.clients
-            .iter()
-            .find(|client| client.matcher.is_match(resource))
-            .map(|client| &*client.category)
+        let mut groups = self.groups.iter();
+        let first = groups.find_map(|group| group.first_match(resource))?;
+        self.categories.get(first).map(|category| &**category)
     }
 }
 
-/// A compiled pattern.
-#[derive(Debug)]
-enum Matcher {
-    Linear(Linear),
-    Backtracking(LuaPattern),
-    Regex(Regex),
-}
-
-impl Matcher {
-    fn new(syntax: Syntax, pattern: &str) -> Result<Self, String> {
-        match syntax {
-            Syntax::Lua => Self::lua(pattern.as_bytes()).map_err(|fault| fault.to_string()),
-            Syntax::Regex => Self::regex(pattern),
-        }
-    }
-
-    fn lua(pattern: &[u8]) -> Result<Self, Fault> {
-        let pattern = LuaPattern::parse(pattern)?;
-        Ok(match Linear::new(&pattern) {
-            Some(linear) => Self::Linear(linear),
-            None => Self::Backtracking(pattern),
+/// All `patterns`, read by `read`.
+fn read<T>(
+    patterns: &[ClientPattern],
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, Error> {
+    let read = |(index, client): (usize, &ClientPattern)| {
+        read(&client.pattern).map_err(|reason| {
+            let text = Shortened(&client.pattern);
+            let message = format!("pattern {} ({text}): {reason}", index + 1);
+            Error::config("client", message)
         })
-    }
+    };
+    patterns.iter().enumerate().map(read).collect()
+}
 
-    fn regex(pattern: &str) -> Result<Self, String> {
-        RegexBuilder::new(pattern)
-            .size_limit(REGEX_SIZE)
-            .dfa_size_limit(REGEX_SIZE)
-            .build()
-            .map(Self::Regex)
-            .map_err(|error| regex_reason(&error))
-    }
+fn lua(pattern: &str) -> Result<LuaPattern, String> {
+    LuaPattern::parse(pattern.as_bytes()).map_err(|fault| fault.to_string())
+}
 
-    fn is_match(&self, resource: &[u8]) -> bool {
-        match self {
-            Self::Linear(linear) => linear.is_match(resource),
-            Self::Backtracking(pattern) => Search::new(pattern, resource, BUDGET).run().is_some(),
-            Self::Regex(regex) => regex.is_match(resource),
-        }
-    }
+fn regex(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(pattern)
+        .size_limit(REGEX_SIZE)
+        .dfa_size_limit(REGEX_SIZE)
+        .build()
+        .map_err(|error| regex_reason(&error))
 }
 
 /// The most bytes that a compiled regular expression, and what it remembers

@@ -17,9 +17,10 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use super::Matcher;
+use super::automaton::Automaton;
 use super::backtrack::{BUDGET, Search};
-use super::lua_pattern::{Item, LuaPattern, Parser};
+use super::group::{self, Group};
+use super::lua_pattern::{Fault, Item, LuaPattern, Parser};
 use super::samples::{self, Random};
 
 const PATTERNS: usize = 50_000;
@@ -46,9 +47,10 @@ fn matches_captures_and_refuses_as_lua_does() {
     let mut cases = Vec::new();
     for _ in 0..PATTERNS {
         let pattern = samples::pattern(&mut random);
+        let compiled = Compiled::new(&pattern);
         for _ in 0..SUBJECTS {
             let subject = samples::subject(&mut random, &pattern);
-            cases.push(case(&mut random, &pattern, &subject));
+            cases.push(case(&mut random, &pattern, compiled.as_ref(), &subject));
         }
     }
     let input: Vec<&str> = cases.iter().map(|case| case.line.as_str()).collect();
@@ -91,11 +93,35 @@ fn matches_captures_and_refuses_as_lua_does() {
     assert!(reasons.values().all(|count| *count >= 300), "{reasons:?}");
 }
 
-fn case(random: &mut Random, pattern: &[u8], subject: &[u8]) -> Case {
+/// A pattern, and what would try it in a list of its own.
+struct Compiled {
+    pattern: LuaPattern,
+    groups: Vec<Group>,
+    automaton: Option<Automaton>,
+}
+
+impl Compiled {
+    fn new(pattern: &[u8]) -> Result<Self, Fault> {
+        let pattern = LuaPattern::parse(pattern)?;
+        let list = std::slice::from_ref(&pattern);
+        Ok(Self {
+            groups: group::of_lua(list),
+            automaton: Automaton::new(list),
+            pattern,
+        })
+    }
+}
+
+fn case(
+    random: &mut Random,
+    pattern: &[u8],
+    compiled: Result<&Compiled, &Fault>,
+    subject: &[u8],
+) -> Case {
     let mut line = String::new();
     push_pair(&mut line, pattern, subject);
-    let expected = match LuaPattern::parse(pattern) {
-        Ok(parsed) => Expected::Answer(answer(pattern, &parsed, subject)),
+    let expected = match compiled {
+        Ok(compiled) => Expected::Answer(answer(compiled, subject)),
         Err(fault) => {
             push_proofs(random, &mut line, pattern);
             Expected::Refusal(fault.to_string())
@@ -105,22 +131,23 @@ fn case(random: &mut Random, pattern: &[u8], subject: &[u8]) -> Case {
     Case { line, expected }
 }
 
-/// What the script should say, after a look whether the classifier's matcher
-/// says the same.
-fn answer(pattern: &[u8], parsed: &LuaPattern, subject: &[u8]) -> String {
-    let mut search = Search::new(parsed, subject, usize::MAX);
+/// What the script should say, after a look whether all matchers that could
+/// try the pattern say the same.
+fn answer(compiled: &Compiled, subject: &[u8]) -> String {
+    let mut search = Search::new(&compiled.pattern, subject, usize::MAX);
     let found = search.run();
+    let context = || format!("{:?} with {}", compiled.pattern, subject.escape_ascii());
 
-    let matcher = Matcher::lua(pattern).unwrap();
-    let given_up =
-        matches!(matcher, Matcher::Backtracking(_)) && usize::MAX - search.budget > BUDGET;
-    assert_eq!(
-        matcher.is_match(subject),
-        found.is_some() && !given_up,
-        "{matcher:?} with {:?} and {:?}",
-        pattern.escape_ascii().to_string(),
-        subject.escape_ascii().to_string()
-    );
+    let given_up = compiled.automaton.is_none() && usize::MAX - search.budget > BUDGET;
+    let expected = found.is_some() && !given_up;
+    let first = compiled
+        .groups
+        .iter()
+        .find_map(|group| group.first_match(subject));
+    assert_eq!(first, expected.then_some(0), "{}", context());
+    if let Some(automaton) = &compiled.automaton {
+        assert_eq!(automaton.is_match(subject), expected, "{}", context());
+    }
 
     let Some(found) = found else {
         return "0 no match".into();
@@ -128,7 +155,7 @@ fn answer(pattern: &[u8], parsed: &LuaPattern, subject: &[u8]) -> String {
     let mut answer = format!("0 match {} {}", found.start + 1, found.end);
     let captures = || search.captures.iter();
     // Items are in the order of the captures' numbers.
-    let are_positions = parsed.items.iter().filter_map(|item| match item {
+    let are_positions = compiled.pattern.items.iter().filter_map(|item| match item {
         Item::Open(_) => Some(false),
         Item::Position(_) => Some(true),
         _ => None,
