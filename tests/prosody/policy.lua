@@ -11,12 +11,19 @@ local options = {
 	mod_monthly_visitors_flush_interval = 0.02;
 };
 
-prosody = { hosts = { localhost = { sessions = {} } }, paths = {} }; -- luacheck: ignore 111
+prosody = { start_time = 0, hosts = { localhost = { sessions = {} } }, paths = {} }; -- luacheck: ignore 111
 package.preload["core.configmanager"] = function ()
 	return { getconfig = function () return { ["*"] = options, localhost = {} }; end };
 end;
 package.preload["util.datamanager"] = function ()
 	return { getpath = function (_, host, name, ext) return folder .. "/" .. host .. "/" .. name .. "." .. ext; end };
+end;
+package.preload["core.storagemanager"] = function ()
+	return { get_driver = function () return {}, "internal"; end };
+end;
+package.preload["util.time"] = function () return { now = os.time }; end;
+package.preload["util.logger"] = function ()
+	return { init = function () return function (level, format, ...) lines[#lines + 1] = level .. " " .. format:format(...); end; end };
 end;
 package.preload["util.jid"] = function ()
 	return { prepped_split = function (jid) return jid:match("^([^@]+)@(.*)$"); end };
@@ -41,6 +48,7 @@ function module:shared(path) shared[path] = shared[path] or {}; return shared[pa
 function module:get_option(name) return options[name]; end -- luacheck: ignore 212/self
 module.get_option_string, module.get_option_boolean = module.get_option, module.get_option;
 function module:get_host_type() return "local"; end -- luacheck: ignore 212/self
+function module:metric() return {}; end -- luacheck: ignore 212/self
 function module:add_timer(_, fn) timers[#timers + 1] = fn; end -- luacheck: ignore 212/self
 function module:add_item() end -- luacheck: ignore 212/self
 function module:log(level, format, ...) lines[#lines + 1] = level .. " " .. format:format(...); end -- luacheck: ignore 212/self
