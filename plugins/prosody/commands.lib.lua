@@ -1,7 +1,8 @@
 -- What an administrator can ask for, in prosodyctl and in the Prosody shell.
 --
 -- Each command gets a host: a table with `name`, `settings` (of its options)
--- and, in the running server, `counter`. It returns true and a text when it is
+-- and, in the running server, `counter` and `purged`, a function to be called
+-- when totals were deleted. It returns true and a text when it is
 -- done, false and a text when it found nothing; on trouble nil, a message and
 -- the status of the library, if it comes from there.
 local options = module:require "options";
@@ -41,13 +42,16 @@ return function (visitors)
 		};
 	end
 
-	-- The server's own counter, or a new one.
-	local function with_counter(host, read_only, action)
+	-- The server's own counter, or a new one. Where nothing was recorded yet and
+	-- no server runs, there is no store to open: then the answer is `nothing`.
+	local function with_counter(host, read_only, nothing, action)
 		if host.counter then
 			-- A store that hangs must not hold up the whole server.
 			local ok, reason, code = visitors.flush(host.counter, PATIENCE);
 			if not ok and code == visitors.ERR_TIMEOUT then return nil, reason, code; end
 			return action(host.counter);
+		elseif options.missing_folder(host.settings) then
+			return nothing[1], nothing[2];
 		end
 		local settings = store_alone(host, host.settings.store);
 		settings.read_only = read_only;
@@ -69,7 +73,7 @@ return function (visitors)
 	end
 
 	function commands.report(host, first, last, format)
-		return with_counter(host, true, function (counter)
+		return with_counter(host, true, { false, "nothing recorded yet" }, function (counter)
 			local rows, reason, code = visitors.rows(counter, first, last);
 			if not rows then return nil, reason, code; end
 			local text;
@@ -81,7 +85,7 @@ return function (visitors)
 
 	function commands.purge(host, before)
 		if type(before) ~= "string" then return nil, "Say the first month that stays, such as 2026-01"; end
-		return with_counter(host, nil, function (counter)
+		return with_counter(host, nil, { false, "nothing to delete" }, function (counter)
 			local months, reason, code = months_of(counter);
 			if not months then return nil, reason, code; end
 			local ok;
@@ -97,13 +101,14 @@ return function (visitors)
 				end
 			end
 			if #gone == 0 then return false, "nothing to delete"; end
+			if host.purged then host.purged(); end
 			return true, "deleted: " .. table.concat(gone, ", ");
 		end);
 	end
 
 	-- Says nothing of whether the user was ever here.
 	function commands.forget(host, username)
-		return with_counter(host, nil, function (counter)
+		local function forget(counter)
 			local ok, reason, code = visitors.forget(counter, username);
 			if not ok then return nil, reason, code; end
 			ok, reason, code = visitors.flush(counter, host.counter and PATIENCE or LONG_PATIENCE);
@@ -112,7 +117,9 @@ return function (visitors)
 				reason = "Not yet, but as soon as the store can be written: " .. reason;
 			end
 			return nil, reason, code;
-		end);
+		end
+		if host.counter then return forget(host.counter); end
+		return with_counter(host, nil, { true, "forgotten" }, forget);
 	end
 
 	function commands.copy(host, to, from)

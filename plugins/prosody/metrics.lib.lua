@@ -3,8 +3,7 @@
 -- logins, so there is none: what is healthy is 0, and what waits is shown in
 -- thousands.
 local DAY = 24 * 60 * 60;
--- How often the totals are read, in seconds: they change once a month, and
--- when an administrator deletes some.
+-- How often the totals are read, in seconds: they change once a month.
 local READ = 60 * 60;
 
 -- The first month that may still count somebody, as far as the clock tells.
@@ -13,7 +12,8 @@ local function open_month(now)
 end
 
 -- `get` returns the library, the counter, and since when its store has not been
--- written although it should; nil for each that there is not.
+-- written although it should; nil for each that there is not. Returns a function
+-- that shows them, and one that has the totals read anew.
 return function (get)
 	local recording = module:metric("gauge", "recording", "", "1 while visitors are counted", {});
 	local failing = module:metric("gauge", "failing", "", "1 while the store is not written although it should", {});
@@ -48,7 +48,7 @@ return function (get)
 		shown = sums;
 	end
 
-	return function (now)
+	local function show(now)
 		local visitors, counter, since = get();
 		local function health(name)
 			return counter and visitors.health(counter, name) or 0;
@@ -64,5 +64,6 @@ return function (get)
 		if counter and not since and waiting == 0 then
 			show_totals(visitors, counter, now);
 		end
-	end;
+	end
+	return show, function () read_at = nil; end;
 end;

@@ -297,7 +297,7 @@ end));
 
 -- Who asks
 
-local show_metrics = module:require "metrics" (function ()
+local show_metrics, read_totals = module:require "metrics" (function ()
 	return visitors, counter, unwritten_since;
 end);
 module:hook_global("stats-update", guarded(function () show_metrics(os.time()); end));
@@ -313,6 +313,7 @@ local leave_shell = module:require "shell" (guarded(function ()
 		settings = settings or fresh;
 		options = fresh;
 		trouble = trouble or reason;
+		purged = read_totals;
 	};
 end));
 

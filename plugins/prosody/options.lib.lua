@@ -102,8 +102,8 @@ local function clients(patterns, syntax)
 end
 
 -- Where Prosody keeps the data of a host.
-local function data_dir(host, create)
-	return (datamanager.getpath(nil, host, "monthly-visitors", "dat", create):gsub("/[^/]*$", ""));
+local function data_dir(host)
+	return (datamanager.getpath(nil, host, "monthly-visitors", "dat"):gsub("/[^/]*$", ""));
 end
 
 -- A host's own folder below `dir`, which is named like its data directory.
@@ -183,19 +183,20 @@ local function unknown(host)
 	return found;
 end
 
--- Makes the folders that a store is in and the library does not make: the data
--- directory of a host that has no data yet, and the one of all hosts.
+-- Makes the folders that a store is in and the library does not make: the one
+-- of all hosts, and for files and keys that of the host.
 local function make_folders(settings)
 	local before = have_pposix and pposix.umask("077");
-	for _, path in ipairs { settings.store:match("^sealed:(.*)$") or "", settings.key_dir or "" } do
-		lfs.mkdir((path:gsub("/[^/]*$", "")));
-	end
-	if settings.key_dir then
-		lfs.mkdir(settings.key_dir);
-	end
-	if before then pposix.umask("027"); end
-	if settings.store == store_of("prosody:", settings.host) then
-		data_dir(settings.host, true);
+	local kind, dir = settings.store:match("^(%l+):(/.*)$");
+	local wanted = {
+		{ settings.key_dir, "077", true };
+		{ (kind == "prosody" or kind == "sealed") and dir, kind == "sealed" and "077" or "027", kind == "prosody" };
+	};
+	for _, folder in ipairs(wanted) do
+		local path, mask, itself = folder[1], folder[2], folder[3];
+		if before then pposix.umask(mask); end
+		if path then lfs.mkdir((path:gsub("/[^/]*$", ""))); end
+		if path and itself then lfs.mkdir(path); end
 	end
 	if before then pposix.umask(before); end
 end

@@ -57,7 +57,7 @@ local function show(session, done, text)
 	if done == nil then return nil, text; end
 	if text == "" then return true, "nothing found"; end
 	local lines = {};
-	for line in (text .. "\n"):gmatch("(.-)\n") do
+	for line in (text .. "\n"):gmatch("(.-)\r?\n") do
 		lines[#lines + 1] = line;
 	end
 	if #lines == 1 then return true, text; end
