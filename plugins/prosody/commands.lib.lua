@@ -42,18 +42,17 @@ return function (visitors)
 		};
 	end
 
-	-- The server's own counter, or a new one. Where nothing was recorded yet and
-	-- no server runs, there is no store to open: then the answer is `nothing`.
-	local function with_counter(host, read_only, nothing, action)
+	-- The server's own counter, or a new one. Where nothing was recorded yet there
+	-- is no store: one without anything answers the same.
+	local function with_counter(host, read_only, action)
 		if host.counter then
 			-- A store that hangs must not hold up the whole server.
 			local ok, reason, code = visitors.flush(host.counter, PATIENCE);
 			if not ok and code == visitors.ERR_TIMEOUT then return nil, reason, code; end
 			return action(host.counter);
-		elseif options.missing_folder(host.settings) then
-			return nothing[1], nothing[2];
 		end
-		local settings = store_alone(host, host.settings.store);
+		local settings = options.missing_folder(host.settings) and { store = "memory:", host = host.name }
+			or store_alone(host, host.settings.store);
 		settings.read_only = read_only;
 		return with_new_counter(settings, action);
 	end
@@ -73,7 +72,7 @@ return function (visitors)
 	end
 
 	function commands.report(host, first, last, format)
-		return with_counter(host, true, { false, "nothing recorded yet" }, function (counter)
+		return with_counter(host, true, function (counter)
 			local rows, reason, code = visitors.rows(counter, first, last);
 			if not rows then return nil, reason, code; end
 			local text;
@@ -85,7 +84,7 @@ return function (visitors)
 
 	function commands.purge(host, before)
 		if type(before) ~= "string" then return nil, "Say the first month that stays, such as 2026-01"; end
-		return with_counter(host, nil, { false, "nothing to delete" }, function (counter)
+		return with_counter(host, nil, function (counter)
 			local months, reason, code = months_of(counter);
 			if not months then return nil, reason, code; end
 			local ok;
@@ -119,7 +118,7 @@ return function (visitors)
 			return nil, reason, code;
 		end
 		if host.counter then return forget(host.counter); end
-		return with_counter(host, nil, { true, "forgotten" }, forget);
+		return with_counter(host, nil, forget);
 	end
 
 	function commands.copy(host, to, from)

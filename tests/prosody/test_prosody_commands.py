@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from .server import lua, this_month
+from .server import HERE, lua, this_month
 
 OLD = "\n".join(f"user{number} {month} DE-HE-2925533 IOS" for month in ("2018-05", "2019-03", "2020-09") for number in range(7)) + "\n"
 
@@ -108,7 +108,7 @@ def test_a_file_format_is_of_one_host(old):
     # The second has nobody's data yet.
     assert "Say which host" in command(one, "report", "--format=csv", expect=2).stderr
     assert json.loads(command(one, "report", "localhost", "--format=json").stdout)
-    assert "second.example:\nnothing recorded yet" in command(one, "report").stdout
+    assert "second.example:\n" in command(one, "report").stdout
 
 
 def test_old_totals_are_deleted_by_themselves(old):
@@ -236,6 +236,25 @@ def test_the_shell_says_what_it_can_do(old):
     for name in ("report(host, first, last, format)", "purge(host, month)", "forget(jid)", "copy(host, url, from)", "check(host)"):
         assert f"monthly_visitors:{name} - " in found
     assert "first is not a text" in one.ctl("shell", 'monthly_visitors:report("localhost", 2020)', expect=1).stderr
+
+
+def test_the_items_for_a_newer_shell_do_the_same(old, plugins):
+    one = old(hosts=("localhost", "second.example"), module='monthly_visitors", "shell_items')
+    one.plugins = f'{plugins}", "{HERE}/modules'
+    one.configure()
+    one.start()
+
+    def call(*arguments, **more):
+        return one.shell("shell_items:call(" + ", ".join(f'"{argument}"' for argument in arguments) + ")", **more)
+
+    assert "2019-03" in call("monthly_visitors:report", "localhost", "2019-03")
+    assert "deleted: 2018-05" in call("monthly_visitors:purge", "localhost", "2019-01")
+    assert "forgotten" in call("monthly_visitors:forget", "user3@localhost")
+    assert "copied into" in call("monthly_visitors:copy", "localhost", f"sealed:{one.folder}/copy")
+    assert "2019-03 to 2020-09" in call("monthly_visitors:check", "localhost")
+    assert "0 months" in call("monthly_visitors:check", "second.example")
+    one.shell('module:unload("monthly_visitors", "second.example")')
+    call("monthly_visitors:check", "second.example", expect=1)
 
 
 def test_metrics_say_that_nobody_is_counted_and_forget_what_is_over(old, names, places):
