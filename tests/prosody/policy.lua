@@ -2,7 +2,9 @@
 -- policy.lua PLUGINS FOLDER MMDB
 --
 -- What it needs of Prosody is played by the tables below. Prints what is counted.
-local plugins, folder, mmdb = ...;
+-- With one more argument the store cannot be written, and nothing but the log is
+-- printed.
+local plugins, folder, mmdb, blocked = ...;
 
 local handlers, timers, lines = {}, {}, {};
 local options = {
@@ -57,6 +59,25 @@ load_file("mod_monthly_visitors.lua")();
 
 local function bind(user, ip, resource)
 	handlers["resource-bind"] { session = { username = user, ip = ip, resource = resource, host = "localhost" } };
+end
+if blocked then
+	local path = folder .. "/localhost/monthly%2dvisitors";
+	assert(os.rename(path, path .. ".away"));
+	assert(io.open(path, "w")):close();
+	bind("juliet", "192.0.2.1", "Zom-1");
+	local function wait_for(text)
+		for _ = 1, 600 do
+			for _, timer in ipairs(timers) do timer(); end
+			if lines[#lines]:find(text, 1, true) then break; end
+			os.execute("sleep 0.1");
+		end
+		print(lines[#lines]);
+	end
+	wait_for("not written");
+	os.remove(path);
+	os.rename(path .. ".away", path);
+	wait_for("written again");
+	os.exit(0);
 end
 bind("juliet", "192.0.2.1", "Zom-1");
 bind("juliet", "203.0.113.1", "Zom-x");

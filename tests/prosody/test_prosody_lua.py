@@ -73,6 +73,16 @@ def test_the_plugin_counts_on_every_lua(output, places, lua):
     assert log[1:-1] == ["warn Not counted: user is not a text"]
 
 
+def test_where_the_library_has_no_log_the_plugin_says_that_the_store_fails(libraries, places, tmp_path):
+    (tmp_path / "localhost").mkdir()
+    env = {**os.environ, "LD_LIBRARY_PATH": str(libraries), "LUA_PATH": f"{PLUGIN}/?.lua", "LUA_CPATH": "/nowhere/?.so"}
+    found = run(["luajit", HERE / "policy.lua", PLUGIN, tmp_path, places, "blocked"], env=env).stdout
+    assert found.splitlines() == [
+        "error The store is not written: visits wait in memory",
+        "info The store is written again",
+    ]
+
+
 def test_the_name_of_the_library_is_that_of_its_abi():
     abi = (ROOT / "crates/ffi/ABI").read_text().strip()
     assert f'ffi.load("libmonthly_visitors.so.{abi}")' in (PLUGIN / "monthly_visitors_ffi.lua").read_text()
