@@ -105,6 +105,7 @@ LUA_FILES := $(wildcard plugins/prosody/*.lua)
 LUA_BUILT := $(TARGET)/prosody/$(LUA)/lmonthly_visitors.so
 
 $(LUA_BUILT): plugins/prosody/lmonthly_visitors.c include/monthly_visitors.h | $(BUILT)/libmonthly_visitors.so
+	@command -v pkg-config >/dev/null || { echo 'there is no pkg-config: install it (Debian: pkg-config)' >&2; exit 1; }
 	@pkg-config --exists '$(LUA)' || { echo 'there is no $(LUA): install its development files (Debian: lib$(LUA)-dev), or say LUA=…' >&2; exit 1; }
 	@mkdir -p '$(@D)'
 	$(CC) $(CFLAGS) $(WARNINGS) -fPIC -fvisibility=hidden -Iinclude $$(pkg-config --cflags '$(LUA)') -shared $(LDFLAGS) $< -o '$@' -L'$(BUILT)' -lmonthly_visitors

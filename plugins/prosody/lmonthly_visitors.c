@@ -1,9 +1,9 @@
 /* The library's functions for Lua 5.1 to 5.4: data in, data out, no policy.
 
    The same table of functions as in monthly_visitors_ffi.lua. Each returns what
-   it is asked for, or true; on failure nil and a message that one may log. None
-   raises a Lua error, whatever its arguments are: at most memory runs out, and
-   that before or after a call of the library. */
+   it is asked for, or true; on failure nil, a message that one may log, and the
+   status as a number. None raises a Lua error, whatever its arguments are: at
+   most memory runs out, and that before or after a call of the library. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,8 +21,9 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define COUNTER "monthly_visitors.counter"
-#define CONFIG "monthly_visitors.config"
+/* The types of userdata: each function has their metatables as upvalues, which
+   costs less than to look a name up at each login. */
+enum type { CONFIG = 1, COUNTER, REPORT, TYPES = REPORT };
 
 /* Log lines. The library's threads must not enter Lua, so they put their lines
    into a socket and Lua takes them out. It needs no lock, which a fork might
@@ -66,17 +67,23 @@ EXPORT int monthly_visitors_log_take(struct log_line *line)
 
 /* Results. */
 
-static int failed(lua_State *L, const char *message)
+static int failed(lua_State *L, mv_status status, const char *message)
 {
   lua_pushnil(L);
   lua_pushstring(L, message);
-  return 2;
+  lua_pushinteger(L, status);
+  return 3;
+}
+
+static int wrong(lua_State *L, const char *message)
+{
+  return failed(L, MV_ERR_ARGUMENT, message);
 }
 
 static int result(lua_State *L, mv_status status, const mv_error *error)
 {
   if (status != MV_OK)
-    return failed(L, error->message);
+    return failed(L, status, error->message);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -93,17 +100,33 @@ static void push_integer(lua_State *L, int64_t value)
 
 /* Arguments. */
 
-/* The pointer in userdata of type `type`, or NULL. */
-static void *get_handle(lua_State *L, int index, const char *type)
+/* The userdata of type `type`, or NULL. */
+static void **get_box(lua_State *L, int index, enum type type)
 {
   void **box = lua_touserdata(L, index);
   int right;
   if (box == NULL || !lua_getmetatable(L, index))
     return NULL;
-  luaL_getmetatable(L, type);
-  right = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  return right ? *box : NULL;
+  right = lua_rawequal(L, -1, lua_upvalueindex(type));
+  lua_pop(L, 1);
+  return right ? box : NULL;
+}
+
+/* The pointer in it, or NULL, also when it is freed. */
+static void *get_handle(lua_State *L, int index, enum type type)
+{
+  void **box = get_box(L, index, type);
+  return box == NULL ? NULL : *box;
+}
+
+/* The same, for the last time: a finalizer may run while another object still
+   reaches this one. */
+static void *take_handle(lua_State *L, int index, enum type type)
+{
+  void **box = get_box(L, index, type), *handle = box == NULL ? NULL : *box;
+  if (box != NULL)
+    *box = NULL;
+  return handle;
 }
 
 /* A text, or NULL: Lua strings may contain NUL, ours may not. */
@@ -121,15 +144,16 @@ static int not_text(lua_State *L, const char *name)
 {
   lua_pushnil(L);
   lua_pushfstring(L, "%s is not a text", name);
-  return 2;
+  lua_pushinteger(L, MV_ERR_ARGUMENT);
+  return 3;
 }
 
 /* Makes userdata of type `type`; the caller puts a pointer into it. */
-static void **new_handle(lua_State *L, const char *type)
+static void **new_handle(lua_State *L, enum type type)
 {
   void **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;
-  luaL_getmetatable(L, type);
+  lua_pushvalue(L, lua_upvalueindex(type));
   lua_setmetatable(L, -2);
   return box;
 }
@@ -145,7 +169,7 @@ static int config(lua_State *L)
 
 static int config_free(lua_State *L)
 {
-  mv_config_free(get_handle(L, 1, CONFIG));
+  mv_config_free(take_handle(L, 1, CONFIG));
   return 0;
 }
 
@@ -155,7 +179,7 @@ static int config_set(lua_State *L)
   mv_config *settings = get_handle(L, 1, CONFIG);
   const char *key = get_text(L, 2), *value = get_text(L, 3);
   if (settings == NULL)
-    return failed(L, "config is not a config");
+    return wrong(L, "config is not a config");
   if (key == NULL || value == NULL)
     return not_text(L, key == NULL ? "key" : "value");
   return result(L, mv_config_set(settings, key, value, &error), &error);
@@ -167,7 +191,7 @@ static int config_add_client(lua_State *L)
   mv_config *settings = get_handle(L, 1, CONFIG);
   const char *pattern = get_text(L, 2), *category = get_text(L, 3);
   if (settings == NULL)
-    return failed(L, "config is not a config");
+    return wrong(L, "config is not a config");
   if (pattern == NULL || category == NULL)
     return not_text(L, pattern == NULL ? "pattern" : "category");
   return result(L, mv_config_add_client(settings, pattern, category, &error), &error);
@@ -179,7 +203,7 @@ static int config_load(lua_State *L)
   mv_config *settings = get_handle(L, 1, CONFIG);
   const char *path = get_text(L, 2);
   if (settings == NULL)
-    return failed(L, "config is not a config");
+    return wrong(L, "config is not a config");
   if (path == NULL)
     return not_text(L, "path");
   return result(L, mv_config_load(settings, path, &error), &error);
@@ -192,11 +216,11 @@ static int config_set_log(lua_State *L)
   mv_config *settings = get_handle(L, 1, CONFIG);
   lua_Number tag = lua_tonumber(L, 2);
   if (settings == NULL)
-    return failed(L, "config is not a config");
+    return wrong(L, "config is not a config");
   if (lua_type(L, 2) != LUA_TNUMBER || !(tag >= 0 && tag <= INT32_MAX))
-    return failed(L, "tag is not a number");
+    return wrong(L, "tag is not a number");
   if (!monthly_visitors_log_start())
-    return failed(L, "cannot make a socket for log lines");
+    return failed(L, MV_ERR_INTERNAL, "cannot make a socket for log lines");
   mv_config_set_log(settings, monthly_visitors_log_put, (void *)(intptr_t)tag);
   lua_pushboolean(L, 1);
   return 1;
@@ -226,13 +250,22 @@ static int counter(lua_State *L)
 
 static int counter_free(lua_State *L)
 {
-  mv_free(get_handle(L, 1, COUNTER));
+  mv_free(take_handle(L, 1, COUNTER));
   return 0;
+}
+
+/* Lets a counter go that would make the end of the process wait: it is not
+   freed any more, and writes what it has as long as the process lives. */
+static int detach(lua_State *L)
+{
+  take_handle(L, 1, COUNTER);
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 static int no_counter(lua_State *L)
 {
-  return failed(L, "counter is not a counter");
+  return wrong(L, "counter is not a counter");
 }
 
 static int counter_open(lua_State *L)
@@ -243,7 +276,7 @@ static int counter_open(lua_State *L)
   if (visitors == NULL)
     return no_counter(L);
   if (settings == NULL)
-    return failed(L, "config is not a config");
+    return wrong(L, "config is not a config");
   return result(L, mv_open(visitors, settings, &error), &error);
 }
 
@@ -262,7 +295,7 @@ static int counter_flush(lua_State *L)
   if (visitors == NULL)
     return no_counter(L);
   if (lua_type(L, 2) != LUA_TNUMBER || !(timeout >= 0 && timeout <= UINT32_MAX))
-    return failed(L, "timeout is not a number of milliseconds");
+    return wrong(L, "timeout is not a number of milliseconds");
   return result(L, mv_flush(visitors, (uint32_t)timeout, &error), &error);
 }
 
@@ -312,12 +345,12 @@ static int record(lua_State *L)
   if (!lua_isnoneornil(L, 5)) {
     lua_Number seconds = lua_tonumber(L, 5);
     if (lua_type(L, 5) != LUA_TNUMBER || !(seconds >= 0 && seconds < 1e15))
-      return failed(L, "time is not in Unix seconds");
+      return wrong(L, "time is not in Unix seconds");
     time = (int64_t)seconds;
   }
   status = mv_record(visitors, user, ip, resource, time);
   if (status != MV_OK)
-    return failed(L, mv_strerror(status));
+    return failed(L, status, mv_strerror(status));
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -333,35 +366,43 @@ static int health(lua_State *L)
   if (name == NULL)
     return not_text(L, "name");
   if (mv_health(visitors, name, &value, &error) != MV_OK)
-    return failed(L, error.message);
+    return failed(L, error.code, error.message);
   push_integer(L, value);
   return 1;
 }
 
-/* A report of the months from argument `first` on; NULL and a failure on the
+/* Puts a report of the months from argument `first` on into the userdata on top
+   of the stack, which frees it even if memory runs out; 0 and a failure on the
    stack when there is none. */
-static const mv_report *get_report(lua_State *L, int first)
+static int get_report(lua_State *L, int first, void **box)
 {
   mv_error error;
   const mv_report *report = NULL;
   const mv_counter *visitors = get_handle(L, 1, COUNTER);
+  const char *months[2];
+  int i;
   if (visitors == NULL) {
     no_counter(L);
-    return NULL;
+    return 0;
   }
-  if (mv_report_new(visitors, get_text(L, first), get_text(L, first + 1), &report, &error) != MV_OK) {
-    failed(L, error.message);
-    return NULL;
+  for (i = 0; i < 2; i++) {
+    months[i] = get_text(L, first + i);
+    if (months[i] == NULL && !lua_isnil(L, first + i)) {
+      not_text(L, i == 0 ? "first" : "last");
+      return 0;
+    }
   }
-  return report;
+  if (mv_report_new(visitors, months[0], months[1], &report, &error) != MV_OK) {
+    failed(L, error.code, error.message);
+    return 0;
+  }
+  *box = (void *)(uintptr_t)report;
+  return 1;
 }
-
-/* Userdata that frees the report even if memory runs out in between. */
-#define REPORT "monthly_visitors.report"
 
 static int report_free(lua_State *L)
 {
-  mv_report_free(get_handle(L, 1, REPORT));
+  mv_report_free(take_handle(L, 1, REPORT));
   return 0;
 }
 
@@ -376,17 +417,14 @@ static void done_with(void **box)
 static int rows(lua_State *L)
 {
   void **box;
-  const mv_report *report;
   size_t i;
   lua_settop(L, 3);
   box = new_handle(L, REPORT);
-  report = get_report(L, 2);
-  if (report == NULL)
-    return 2;
-  *box = (void *)(uintptr_t)report;
+  if (!get_report(L, 2, box))
+    return 3;
   lua_newtable(L);
-  for (i = 0; i < mv_report_len(report); i++) {
-    const mv_row *row = mv_report_row(report, i);
+  for (i = 0; i < mv_report_len(*box); i++) {
+    const mv_row *row = mv_report_row(*box, i);
     lua_createtable(L, 3, 0);
     lua_pushstring(L, row->month);
     lua_rawseti(L, -2, 1);
@@ -404,23 +442,18 @@ static int rows(lua_State *L)
 static int text(lua_State *L)
 {
   void **box;
-  const mv_report *report;
   const char *format = get_text(L, 2), *found;
   if (format == NULL)
     return not_text(L, "format");
   lua_settop(L, 4);
   box = new_handle(L, REPORT);
-  report = get_report(L, 3);
-  if (report == NULL)
-    return 2;
-  *box = (void *)(uintptr_t)report;
-  found = mv_report_text(report, format);
-  if (found == NULL)
-    failed(L, "there is no format of that name");
-  else
+  if (!get_report(L, 3, box))
+    return 3;
+  found = mv_report_text(*box, format);
+  if (found != NULL)
     lua_pushstring(L, found);
   done_with(box);
-  return found == NULL ? 2 : 1;
+  return found == NULL ? wrong(L, "there is no format of that name") : 1;
 }
 
 /* The process. */
@@ -430,7 +463,7 @@ static int copy(lua_State *L)
   mv_error error;
   const mv_config *from = get_handle(L, 1, CONFIG), *to = get_handle(L, 2, CONFIG);
   if (from == NULL || to == NULL)
-    return failed(L, "config is not a config");
+    return wrong(L, "config is not a config");
   return result(L, mv_copy(from, to, &error), &error);
 }
 
@@ -440,15 +473,23 @@ static int version(lua_State *L)
   return 1;
 }
 
-static void new_type(lua_State *L, const char *type, lua_CFunction free)
+/* Pushes a function, with the metatables from stack index 1 on as upvalues. */
+static void push_function(lua_State *L, lua_CFunction function)
 {
-  luaL_newmetatable(L, type);
-  lua_pushcfunction(L, free);
-  lua_setfield(L, -2, "__gc");
+  int type;
+  for (type = 1; type <= TYPES; type++)
+    lua_pushvalue(L, type);
+  lua_pushcclosure(L, function, TYPES);
+}
+
+/* Completes the metatable at a stack index. */
+static void make_type(lua_State *L, enum type type, lua_CFunction free)
+{
+  push_function(L, free);
+  lua_setfield(L, type, "__gc");
   /* Lua code gets no hold of the metatable, and so of the function that frees. */
   lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
-  lua_pop(L, 1);
+  lua_setfield(L, type, "__metatable");
 }
 
 static const luaL_Reg functions[] = {
@@ -460,6 +501,7 @@ static const luaL_Reg functions[] = {
   {"config_set_log", config_set_log},
   {"take_log", take_log},
   {"counter", counter},
+  {"detach", detach},
   {"open", counter_open},
   {"close", counter_close},
   {"flush", counter_flush},
@@ -486,13 +528,17 @@ static void stay_loaded(void)
 EXPORT int luaopen_lmonthly_visitors(lua_State *L)
 {
   const luaL_Reg *function;
+  int type;
   stay_loaded();
-  new_type(L, CONFIG, config_free);
-  new_type(L, COUNTER, counter_free);
-  new_type(L, REPORT, report_free);
+  lua_settop(L, 0);
+  for (type = 1; type <= TYPES; type++)
+    lua_newtable(L);
+  make_type(L, CONFIG, config_free);
+  make_type(L, COUNTER, counter_free);
+  make_type(L, REPORT, report_free);
   lua_newtable(L);
   for (function = functions; function->name != NULL; function++) {
-    lua_pushcfunction(L, function->func);
+    push_function(L, function->func);
     lua_setfield(L, -2, function->name);
   }
   return 1;

@@ -4,67 +4,7 @@
 --
 -- Nothing in here may break or delay a login, and no log line may name a user,
 -- an address or a resource.
-local options = module:require "options";
-
--- How often the log, the sweep and a store that could not be opened get a turn,
--- in seconds.
-local TURN = 20;
-local LOG_TURN = 5;
--- How long a shutdown waits for the store, in milliseconds.
-local PATIENCE = 10000;
--- The same complaint is not repeated for so many seconds.
-local QUIET = 60 * 60;
-
--- The library
-
--- All folders where the parts of this module may be: beside it, and where
--- `prosodyctl install` puts them, which Prosody leaves out for C modules.
-local function extended_paths()
-	local lua, c = {}, {};
-	local beside = module.path and module.path:match("^(.*)/[^/]*$");
-	local version = _VERSION:match("5%.%d");
-	if beside then
-		lua[#lua + 1], c[#c + 1] = beside .. "/?.lua", beside .. "/?.so";
-	end
-	local installer = prosody.paths.installer;
-	if installer then
-		lua[#lua + 1] = ("%s/share/lua/%s/?.lua"):format(installer, version);
-		c[#c + 1] = ("%s/lib/lua/%s/?.so"):format(installer, version);
-	end
-	lua[#lua + 1], c[#c + 1] = package.path, package.cpath;
-	return table.concat(lua, ";"), table.concat(c, ";");
-end
-
--- The Lua module; nil and a reason when it cannot be loaded. Without require,
--- which in Prosody leaves something behind when it fails.
-local function load_library()
-	local found = package.loaded.monthly_visitors;
-	if type(found) == "table" then return found; end
-	local path, cpath = package.path, package.cpath;
-	local reason = "monthly_visitors.lua is not installed";
-	package.path, package.cpath = extended_paths();
-	for template in package.path:gmatch("[^;]+") do
-		local name = template:gsub("%?", "monthly_visitors");
-		local file = io.open(name);
-		if file then
-			file:close();
-			local chunk, ok;
-			chunk, reason = loadfile(name);
-			if chunk then
-				ok, found = pcall(chunk, "monthly_visitors");
-				if ok then
-					package.loaded.monthly_visitors = found;
-				else
-					reason = found;
-				end
-			end
-			break;
-		end
-	end
-	package.path, package.cpath = path, cpath;
-	if reason then return nil, "cannot load the library: " .. tostring(reason); end
-	return found;
-end
+local load_library = module:require "library";
 
 function module.command(arg)
 	return module:require "prosodyctl" (arg, load_library);
@@ -72,34 +12,26 @@ end
 
 if module.host == "*" then return; end -- prosodyctl
 
-local host = prosody.hosts[module.host];
+local options = module:require "options";
+local logger = require "util.logger";
+local time = require "util.time".now;
 
-if module:get_host_type() ~= "local" then
-	module:log("info", "Nobody logs in to a component, so nobody is counted");
+local uncounted = options.uncounted(module);
+if uncounted then
+	module:log("info", "%s", uncounted);
 	return;
 end
-if module:get_option_string("authentication") == "anonymous" or module:get_option_boolean("anonymous_login") then
-	module:log("info", "Anonymous users are new each time, so they are not counted");
-	return;
-end
+
+-- How often the log and the health of the store are looked at, and how often
+-- the sweep and a counter that could not be opened get a turn, in seconds.
+local LOOK, TURN = 5, 20;
+-- How long the server may wait for the store at a reload, and at its end for
+-- the stores of all hosts together, in seconds.
+local PATIENCE, LAST_PATIENCE = 2, 5;
+-- The same complaint is not repeated for so many seconds.
+local QUIET = 60 * 60;
 
 -- The log
-
--- Hosts take each other's lines out of the library, so they are kept by number.
-local logs = module:shared "/*/monthly_visitors/logs";
-
-local function own_number()
-	for number, name in ipairs(logs) do
-		if name == module.host then return number; end
-	end
-	logs[#logs + 1] = module.host;
-	return #logs;
-end
-
-local log_number = own_number();
-local loggers = module:shared "/*/monthly_visitors/loggers";
-local hosts = module:shared "/*/monthly_visitors/hosts"; -- for the shell
-loggers[module.host] = function (level, line) module:log(level, "%s", line); end;
 
 local complained = {};
 
@@ -125,203 +57,285 @@ end
 
 -- The counter
 
-local visitors, counter, settings, commands;
-local opened_with, retry_at, retry_after;
+local visitors, record, commands;
+-- All three, or none: the open counter, its settings, and these as a config.
+local counter, settings, config;
+-- Why there is no counter, or why the options as they are now are not in force.
+local trouble;
+-- Whether the log says where visitors are counted.
+local announced;
+local retry_at, retry_after;
+
+-- Counters log in a queue, with the number of their host. Whoever comes first
+-- takes the lines of all.
+local function log_number()
+	local hosts = visitors.kept.hosts;
+	for number, name in ipairs(hosts) do
+		if name == module.host then return number; end
+	end
+	hosts[#hosts + 1] = module.host;
+	return #hosts;
+end
 
 local function take_log()
 	if not visitors then return; end
 	for _ = 1, 1000 do
 		local number, level, line = visitors.take_log();
 		if not number then return; end
-		local log = loggers[logs[number]];
-		if log then log(level, line); end
+		logger.init(("%s:%s"):format(visitors.kept.hosts[number], module.name))(level, "%s", line);
 	end
 end
 
-local function prepare()
+-- A counter outlives this plugin when it is loaded anew, and when its store
+-- cannot be written: what waits in it is not lost.
+local function keep()
+	visitors.kept.counters[module.host] = { counter = counter, settings = settings, config = config };
+	counter, settings, config = nil, nil, nil;
+end
+
+local function take_over()
+	local counters = visitors.kept.counters;
+	local kept = counters[module.host];
+	if kept then
+		counter, settings, config = kept.counter, kept.settings, kept.config;
+		counters[module.host] = nil;
+	end
+end
+
+-- The settings as the options are now; nil and a reason.
+local function read_options()
 	local reason;
 	visitors, reason = load_library();
 	if not visitors then return nil, reason; end
+	record = visitors.record;
 	commands = commands or module:require "commands" (visitors);
 	local fresh;
 	fresh, reason = options.read(module);
-	if not fresh then return nil, reason; end
-	fresh.log = log_number;
-	return fresh;
+	if fresh then
+		fresh.log = log_number();
+	end
+	return fresh, reason;
 end
 
--- Opens the counter with the options as they are now, or changes its settings.
--- On failure it stays as it was.
+-- Opens the counter, or changes its settings. On failure nothing has changed,
+-- and a reason is returned.
+local function apply(fresh)
+	local fresh_config, reason = visitors.configure(fresh);
+	if not fresh_config then return nil, reason; end
+	options.make_folders(fresh);
+	local fresh_counter, ok = counter or visitors.counter(), nil;
+	local moves, begins = options.moves(settings, fresh);
+	if counter and moves then
+		ok, reason = visitors.flush(counter, PATIENCE * 1000);
+		if ok and begins then
+			ok, reason = visitors.close(counter);
+		end
+		if not ok then return nil, reason; end
+	end
+	ok, reason = visitors.open(fresh_counter, fresh_config);
+	if not ok then
+		if counter and begins then
+			local back, why = visitors.open(counter, config);
+			if not back then
+				counter, settings, config = nil, nil, nil;
+				reason = ("%s; and the former options: %s"):format(reason, why);
+			end
+		end
+		return nil, reason;
+	end
+	counter, settings, config = fresh_counter, fresh, fresh_config;
+	return true;
+end
+
 local function open()
-	local fresh, reason = prepare();
-	local config, ok;
+	local before = trouble;
+	local fresh, reason = read_options();
+	trouble = reason;
+	local unchanged;
 	if fresh then
 		for _, option in ipairs(options.unknown(module.host)) do
 			complain("warn", "There is no option %s", option);
 		end
-		if counter and options.fingerprint(fresh) == opened_with then return true; end
-		options.make_folders(fresh);
-		config, reason = visitors.configure(fresh);
-	end
-	if config then
-		local fresh_counter = counter or visitors.counter();
-		ok, reason = visitors.open(fresh_counter, config);
-		if not ok and counter and reason:find("close the counter first", 1, true) then
-			-- The host's secret or keys moved: that needs a new beginning.
-			ok, reason = visitors.close(counter);
-			if ok then
-				counter = nil;
-				ok, reason = visitors.open(fresh_counter, config);
-			end
-		end
-		if ok then
-			counter, settings, opened_with = fresh_counter, fresh, options.fingerprint(fresh);
+		take_over();
+		unchanged = counter and options.fingerprint(fresh) == options.fingerprint(settings);
+		if not unchanged then
+			trouble = select(2, apply(fresh));
 		end
 	end
 	take_log();
-	if ok then
-		complained = {};
-		retry_at, retry_after = nil, nil;
+	if trouble then
+		complain("error", counter and "The options stay as they were: %s" or "Visitors are not counted: %s", trouble);
+	elseif before or not unchanged or not announced then
+		complained, announced = {}, true;
 		module:log("info", "Visitors are counted in %s", options.shown(settings));
-		return true;
+		local elsewhere = options.elsewhere(module, settings);
+		if elsewhere then
+			module:log("warn", "Prosody keeps its data in %s storage: a history that the Lua plugin has there is not continued", elsewhere);
+		end
 	end
-	complain("error", counter and "The options stay as they were: %s" or "Visitors are not counted: %s", reason);
-	if not counter then
+	if counter then
+		retry_at, retry_after = nil, nil;
+	else
 		-- What is missing may come: a disk, a database, the end of a command.
 		retry_after = math.min((retry_after or TURN / 2) * 2, QUIET);
 		retry_at = os.time() + retry_after;
 	end
 end
 
-local function close()
-	if not counter then return; end
+-- True when everything is in the store, and the counter closed.
+local function close(patience)
 	local closing = counter;
-	local ok, reason = visitors.flush(closing, PATIENCE);
+	local ok, reason = visitors.flush(closing, math.floor(patience * 1000));
 	if ok then
-		counter = nil;
 		ok, reason = visitors.close(closing);
 	end
 	take_log();
-	if not ok then
-		module:log("error", "The last visits are lost: %s", tostring(reason));
-	end
+	return ok, reason;
 end
 
 -- Logins
 
--- Called at each login, so it does no more than it must.
-local record;
-local function count(session)
-	if not counter then return; end
-	local ok, reason = record(counter, session.username, session.ip, session.resource);
-	if not ok then
+local function not_counted(ok, reason)
+	if ok then
 		complain("warn", "Not counted: %s", reason);
+	else
+		complain("error", "Defect: %s", reason);
 	end
 end
 
-local function counted(session)
-	local ok, reason = pcall(count, session);
-	if not ok then
-		pcall(complain, "error", "Defect: %s", reason);
+-- Called at each login, so it does no more than it must.
+local function count(session)
+	if not counter or not session then return; end
+	local ok, done, reason = pcall(record, counter, session.username, session.ip, session.resource);
+	if not done or not ok then
+		pcall(not_counted, ok, reason or done);
 	end
 end
 
 module:hook("resource-bind", function (event)
-	counted(event.session);
+	count(event.session);
 end);
 
 -- A stream that is taken up again binds no resource.
 module:hook("smacks-hibernation-end", function (event)
-	counted(event.resumed);
+	count(event.resumed);
 end);
-
-local sweep = module:require "sweep" (host.sessions, counted);
 
 -- Accounts
 
--- To be deleted as soon as the store can be written.
-local to_forget = {};
-
-local function forget_them()
-	if not counter or next(to_forget) == nil or visitors.health(counter, "failing") == 1 then return; end
-	for username in pairs(to_forget) do
-		local ok, reason = visitors.forget(counter, username);
-		if not ok then
-			complain("error", "The marker of a deleted account is still there: %s", reason);
-			return;
-		end
-		to_forget[username] = nil;
-	end
-end
-
 module:hook_global("user-deleted", guarded(function (event)
 	if event.host ~= module.host or not event.username then return; end
-	to_forget[event.username] = true;
-	forget_them();
+	local ok, reason = nil, "visitors are not counted";
+	if counter then
+		ok, reason = visitors.forget(counter, event.username);
+	end
+	if not ok then
+		complain("warn", "What is kept of a deleted account stays until prosodyctl mod_monthly_visitors forget: %s", reason);
+	end
 end));
 
 -- The server
 
-local function open_for_logins()
-	open();
-	record = visitors and visitors.record;
+local sweep = module:require "sweep" (prosody.hosts[module.host].sessions, count);
+local watch = module:require "watch";
+
+-- Since when the store has not been written although it should, and whether the
+-- log says so.
+local unwritten_since, said;
+
+local function look(now)
+	take_log();
+	local hangs;
+	if counter then
+		unwritten_since, hangs = watch(visitors, counter, settings, now);
+	else
+		unwritten_since = nil;
+	end
+	-- Of a store that fails the library tells, and why, if it can.
+	if unwritten_since and not said and (hangs or not visitors.has_log) then
+		said = true;
+		module:log("error", "The store is not written: visits wait in memory");
+	elseif said and not unwritten_since then
+		said = nil;
+		module:log("info", "The store is written again");
+	end
 end
 
-local try_open = guarded(open_for_logins);
-local try_close = guarded(close);
-local try_log = guarded(take_log);
-local try_turn = guarded(function ()
-	local now = os.time();
-	if retry_at and now >= retry_at then
-		open_for_logins();
-	end
-	forget_them();
-	sweep(now);
-end);
+local function turn(now)
+	if retry_at and now >= retry_at then open(); end
+end
 
-module:hook_global("config-reloaded", try_open);
+for interval, tasks in pairs { [LOOK] = { guarded(look) }, [TURN] = { guarded(turn), guarded(sweep) } } do
+	module:add_timer(interval, function ()
+		local now = os.time();
+		for _, task in ipairs(tasks) do task(now); end
+		return interval;
+	end);
+end
+
+module:hook_global("config-reloaded", guarded(function ()
+	complained = {};
+	open();
+end));
+
+-- All stores are written at the same time.
 module:hook_global("server-stopping", guarded(function ()
+	if counter then visitors.flush(counter, 0); end
+end));
+
+module:hook_global("server-stopped", guarded(function ()
 	if not counter then return; end
-	local ok, reason = visitors.flush(counter, PATIENCE);
+	local kept = visitors.kept;
+	kept.deadline = kept.deadline or time() + LAST_PATIENCE;
+	local ok, reason = close(math.max(kept.deadline - time(), 0));
 	if not ok then
-		complain("warn", "Visits are waiting: %s", reason);
+		module:log("error", "The last visits are lost: %s", tostring(reason));
+		visitors.detach(counter);
 	end
+	counter = nil;
 end));
-module:hook_global("server-stopped", try_close);
+
+-- Who asks
+
+local show_metrics, read_totals = module:require "metrics" (function ()
+	return visitors, counter, unwritten_since;
+end);
+module:hook_global("stats-update", guarded(function () show_metrics(os.time()); end));
+
+-- What commands in the shell need; nil and a reason.
+local leave_shell = module:require "shell" (guarded(function ()
+	local fresh, reason = read_options();
+	if not commands or not (counter or fresh) then return { name = module.host, trouble = trouble or reason }; end
+	return {
+		name = module.host;
+		commands = commands;
+		counter = counter;
+		settings = settings or fresh;
+		options = fresh;
+		trouble = trouble or reason;
+		purged = read_totals;
+	};
+end));
+
+-- Before a module is loaded anew.
+module.save = guarded(function ()
+	if counter then keep(); end
+end);
+
 module.unload = guarded(function ()
-	close();
-	loggers[module.host] = nil;
-	hosts[module.host] = nil;
-end);
-
-module:add_timer(LOG_TURN, function ()
-	try_log();
-	return LOG_TURN;
-end);
-module:add_timer(TURN, function ()
-	try_turn();
-	return TURN;
-end);
-
-local show_metrics;
-module:hook_global("stats-update", guarded(function ()
-	if not visitors then return; end
-	show_metrics = show_metrics or module:require "metrics" (visitors, function () return counter; end);
-	show_metrics(os.time());
-end));
-
-guarded(module:require "shell")();
-hosts[module.host] = function ()
-	if not visitors then
-		local _, reason = load_library();
-		return nil, reason or "Visitors are not counted yet";
+	leave_shell();
+	if not counter then return; end
+	local ok, reason = close(PATIENCE);
+	if not ok then
+		module:log("error", "What waits for the store is kept until this module is loaded again: %s", tostring(reason));
+		keep();
 	end
-	local fresh, reason = settings, nil;
-	if not fresh then
-		fresh, reason = prepare();
-		if not fresh then return nil, reason; end
-	end
-	return { name = module.host, settings = fresh, counter = counter, commands = commands };
-end;
+end);
 
-try_open();
+-- Prosody 0.12 becomes a daemon after the modules are loaded, by a fork. Only
+-- then the counter is opened, so that the process that counts holds the store.
+if prosody.start_time then
+	guarded(open)();
+else
+	module:hook_global("server-started", guarded(open), -10);
+end

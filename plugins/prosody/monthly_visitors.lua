@@ -29,10 +29,25 @@ if not binding then
 	error(kind, 0);
 end
 
--- Which one it is: "ffi" or "c".
-local visitors = { binding = kind };
-for name, fn in pairs(binding) do
-	visitors[name] = fn;
+local visitors = {
+	binding = kind; -- "ffi" or "c"
+	has_log = true; -- whether take_log works, which needs the C module
+	-- What a failure has as its third result, as in monthly_visitors.h.
+	ERR_ARGUMENT = -1;
+	ERR_CONFIG = -2;
+	ERR_CLOSED = -3;
+	ERR_MONTH = -4;
+	ERR_STORAGE = -5;
+	ERR_GEOIP = -6;
+	ERR_FULL = -7;
+	ERR_TIMEOUT = -8;
+	ERR_INTERNAL = -9;
+	-- For the plugin, which may be loaded anew while this stays: the names of
+	-- hosts by their numbers in the log, and open counters by host.
+	kept = { hosts = {}, counters = {} };
+};
+for name, value in pairs(binding) do
+	visitors[name] = value;
 end
 
 local levels = { [0] = "error", "warn", "info", "debug" };
@@ -53,36 +68,46 @@ local function as_text(value)
 			words[i] = tostring(word);
 		end
 		return table.concat(words, ",");
-	elseif type(value) == "number" and value % 1 == 0 then
+	elseif type(value) == "number" and value % 1 == 0 and math.abs(value) < 2^53 then
 		return ("%d"):format(value); -- 25.0 of Lua 5.3 is 25
 	end
 	return tostring(value);
+end
+
+local function add_clients(config, clients)
+	if type(clients) ~= "table" then return nil, "client is not a list", visitors.ERR_ARGUMENT; end
+	for i, client in ipairs(clients) do
+		if type(client) ~= "table" then
+			return nil, ("client %d is not a pattern and a category"):format(i), visitors.ERR_ARGUMENT;
+		end
+		local ok, reason, code = binding.config_add_client(config, client[1], client[2]);
+		if not ok then return nil, reason, code; end
+	end
+	return true;
 end
 
 -- A config with these settings: a table of them by name, lists as arrays, and
 -- `client` an array of { pattern, category }. `log` is a number that take_log
 -- gives back with each line.
 function visitors.configure(settings)
+	if type(settings) ~= "table" then return nil, "settings are not a table", visitors.ERR_ARGUMENT; end
 	local config = binding.config();
 	local names = {};
 	for name in pairs(settings) do
-		names[#names + 1] = tostring(name);
+		if type(name) ~= "string" then return nil, "the name of a setting is not a text", visitors.ERR_ARGUMENT; end
+		names[#names + 1] = name;
 	end
 	table.sort(names); -- so that of several faults always the same is told
 	for _, name in ipairs(names) do
-		local value = settings[name];
+		local value, ok, reason, code = settings[name], nil, nil, nil;
 		if name == "log" then
-			local ok, err = binding.config_set_log(config, value);
-			if not ok then return nil, err; end
+			ok, reason, code = binding.config_set_log(config, value);
 		elseif name == "client" then
-			for _, client in ipairs(value) do
-				local ok, err = binding.config_add_client(config, client[1], client[2]);
-				if not ok then return nil, err; end
-			end
+			ok, reason, code = add_clients(config, value);
 		else
-			local ok, err = binding.config_set(config, name, as_text(value));
-			if not ok then return nil, err; end
+			ok, reason, code = binding.config_set(config, name, as_text(value));
 		end
+		if not ok then return nil, reason, code; end
 	end
 	return config;
 end

@@ -1,8 +1,8 @@
 -- The library's functions for LuaJIT: data in, data out, no policy.
 --
 -- The same table of functions as in lmonthly_visitors.c. Each returns what it
--- is asked for, or true; on failure nil and a message that one may log. None
--- raises an error, whatever its arguments are.
+-- is asked for, or true; on failure nil, a message that one may log, and the
+-- status as a number. None raises an error, whatever its arguments are.
 local ffi = require "ffi";
 
 -- From include/monthly_visitors.h, word for word. This file runs once in a
@@ -47,6 +47,8 @@ struct monthly_visitors_line { int32_t level; int32_t tag; char text[1000]; };
 int monthly_visitors_log_start(void);
 void monthly_visitors_log_put(void *tag, int32_t level, const char *text);
 int monthly_visitors_log_take(struct monthly_visitors_line *line);
+struct monthly_visitors_config { struct mv_config *handle; };
+struct monthly_visitors_counter { const struct mv_counter *handle; };
 ]]
 
 local lib = ffi.load("libmonthly_visitors.so.1");
@@ -72,22 +74,42 @@ end
 local MV_NOW = -0x7fffffffffffffffLL - 1;
 
 local error_t = ffi.typeof("mv_error");
-local config_t = ffi.typeof("struct mv_config *");
-local counter_t = ffi.typeof("const struct mv_counter *");
+-- What Lua gets is a box: when its finalizer has run it is empty, and another
+-- object that still reaches it does no harm.
+local config_t = ffi.metatype("struct monthly_visitors_config", { __gc = function (box)
+	local handle = box.handle;
+	box.handle = nil;
+	lib.mv_config_free(handle);
+end });
+local counter_t = ffi.metatype("struct monthly_visitors_counter", { __gc = function (box)
+	local handle = box.handle;
+	box.handle = nil;
+	lib.mv_free(handle);
+end });
 local line_t = ffi.typeof("struct monthly_visitors_line");
 local integer_t = ffi.typeof("int64_t[1]");
 local report_t = ffi.typeof("const struct mv_report *[1]");
 local pointer_t = ffi.typeof("void *");
 
+local ERR_ARGUMENT, ERR_INTERNAL = -1, -9;
+
+local function wrong(message)
+	return nil, message, ERR_ARGUMENT;
+end
+
+local function failed(err)
+	return nil, ffi.string(err.message), err.code;
+end
+
 local function result(status, err)
-	if status ~= 0 then
-		return nil, ffi.string(err.message);
-	end
+	if status ~= 0 then return failed(err); end
 	return true;
 end
 
-local function is(type, value)
-	return ffi.istype(type, value);
+-- Whether it is a box of that type, and full. What is in it is taken out only in
+-- the call of the library: from then on nothing holds the box.
+local function is(type, box)
+	return ffi.istype(type, box) and box.handle ~= nil;
 end
 
 -- A text, or nil: Lua strings may contain NUL, ours may not.
@@ -97,7 +119,8 @@ local function text(value)
 	end
 end
 
-local visitors = {};
+-- Whether take_log will ever have something.
+local visitors = { has_log = queue ~= nil };
 
 function visitors.version()
 	return ffi.string(lib.mv_version());
@@ -106,40 +129,40 @@ end
 -- Settings.
 
 function visitors.config()
-	return ffi.gc(lib.mv_config_new(), lib.mv_config_free);
+	return config_t(lib.mv_config_new());
 end
 
 function visitors.config_set(config, key, value)
-	if not is(config_t, config) then return nil, "config is not a config"; end
-	if not text(key) then return nil, "key is not a text"; end
-	if not text(value) then return nil, "value is not a text"; end
+	if not is(config_t, config) then return wrong("config is not a config"); end
+	if not text(key) then return wrong("key is not a text"); end
+	if not text(value) then return wrong("value is not a text"); end
 	local err = error_t();
-	return result(lib.mv_config_set(config, key, value, err), err);
+	return result(lib.mv_config_set(config.handle, key, value, err), err);
 end
 
 function visitors.config_add_client(config, pattern, category)
-	if not is(config_t, config) then return nil, "config is not a config"; end
-	if not text(pattern) then return nil, "pattern is not a text"; end
-	if not text(category) then return nil, "category is not a text"; end
+	if not is(config_t, config) then return wrong("config is not a config"); end
+	if not text(pattern) then return wrong("pattern is not a text"); end
+	if not text(category) then return wrong("category is not a text"); end
 	local err = error_t();
-	return result(lib.mv_config_add_client(config, pattern, category, err), err);
+	return result(lib.mv_config_add_client(config.handle, pattern, category, err), err);
 end
 
 function visitors.config_load(config, path)
-	if not is(config_t, config) then return nil, "config is not a config"; end
-	if not text(path) then return nil, "path is not a text"; end
+	if not is(config_t, config) then return wrong("config is not a config"); end
+	if not text(path) then return wrong("path is not a text"); end
 	local err = error_t();
-	return result(lib.mv_config_load(config, path, err), err);
+	return result(lib.mv_config_load(config.handle, path, err), err);
 end
 
 -- Log lines of counters opened with these settings come out of take_log with
 -- this number.
 function visitors.config_set_log(config, tag)
-	if not is(config_t, config) then return nil, "config is not a config"; end
-	if type(tag) ~= "number" or not (tag >= 0 and tag <= 0x7fffffff) then return nil, "tag is not a number"; end
+	if not is(config_t, config) then return wrong("config is not a config"); end
+	if type(tag) ~= "number" or not (tag >= 0 and tag <= 0x7fffffff) then return wrong("tag is not a number"); end
 	if queue then
-		if queue.monthly_visitors_log_start() == 0 then return nil, "cannot make a socket for log lines"; end
-		lib.mv_config_set_log(config, queue.monthly_visitors_log_put, ffi.cast(pointer_t, tag));
+		if queue.monthly_visitors_log_start() == 0 then return nil, "cannot make a socket for log lines", ERR_INTERNAL; end
+		lib.mv_config_set_log(config.handle, queue.monthly_visitors_log_put, ffi.cast(pointer_t, tag));
 	end
 	return true;
 end
@@ -156,85 +179,90 @@ end
 -- Counters.
 
 function visitors.counter()
-	return ffi.gc(lib.mv_new(), lib.mv_free);
+	return counter_t(lib.mv_new());
+end
+
+-- Lets a counter go that would make the end of the process wait: it is not freed
+-- any more, and writes what it has as long as the process lives.
+function visitors.detach(counter)
+	if ffi.istype(counter_t, counter) then counter.handle = nil; end
+	return true;
 end
 
 function visitors.open(counter, config)
-	if not is(counter_t, counter) then return nil, "counter is not a counter"; end
-	if not is(config_t, config) then return nil, "config is not a config"; end
+	if not is(counter_t, counter) then return wrong("counter is not a counter"); end
+	if not is(config_t, config) then return wrong("config is not a config"); end
 	local err = error_t();
-	return result(lib.mv_open(counter, config, err), err);
+	return result(lib.mv_open(counter.handle, config.handle, err), err);
 end
 
 function visitors.close(counter)
-	if not is(counter_t, counter) then return nil, "counter is not a counter"; end
+	if not is(counter_t, counter) then return wrong("counter is not a counter"); end
 	local err = error_t();
-	return result(lib.mv_close(counter, err), err);
+	return result(lib.mv_close(counter.handle, err), err);
 end
 
 function visitors.flush(counter, timeout)
-	if not is(counter_t, counter) then return nil, "counter is not a counter"; end
+	if not is(counter_t, counter) then return wrong("counter is not a counter"); end
 	if type(timeout) ~= "number" or not (timeout >= 0 and timeout <= 0xffffffff) then
-		return nil, "timeout is not a number of milliseconds";
+		return wrong("timeout is not a number of milliseconds");
 	end
 	local err = error_t();
-	return result(lib.mv_flush(counter, timeout, err), err);
+	return result(lib.mv_flush(counter.handle, timeout, err), err);
 end
 
 function visitors.reload_geoip(counter)
-	if not is(counter_t, counter) then return nil, "counter is not a counter"; end
+	if not is(counter_t, counter) then return wrong("counter is not a counter"); end
 	local err = error_t();
-	return result(lib.mv_reload_geoip(counter, err), err);
+	return result(lib.mv_reload_geoip(counter.handle, err), err);
 end
 
 function visitors.purge(counter, before)
-	if not is(counter_t, counter) then return nil, "counter is not a counter"; end
-	if not text(before) then return nil, "month is not a text"; end
+	if not is(counter_t, counter) then return wrong("counter is not a counter"); end
+	if not text(before) then return wrong("month is not a text"); end
 	local err = error_t();
-	return result(lib.mv_purge(counter, before, err), err);
+	return result(lib.mv_purge(counter.handle, before, err), err);
 end
 
 function visitors.forget(counter, user)
-	if not is(counter_t, counter) then return nil, "counter is not a counter"; end
-	if not text(user) then return nil, "user is not a text"; end
+	if not is(counter_t, counter) then return wrong("counter is not a counter"); end
+	if not text(user) then return wrong("user is not a text"); end
 	local err = error_t();
-	return result(lib.mv_forget(counter, user, err), err);
+	return result(lib.mv_forget(counter.handle, user, err), err);
 end
 
 -- An address or a resource that is no text is an unknown one, so that no visit
 -- is lost by it.
 function visitors.record(counter, user, ip, resource, time)
-	if not is(counter_t, counter) then return nil, "counter is not a counter"; end
-	if not text(user) then return nil, "user is not a text"; end
+	if not is(counter_t, counter) then return wrong("counter is not a counter"); end
+	if not text(user) then return wrong("user is not a text"); end
 	if time == nil then
 		time = MV_NOW;
 	elseif type(time) ~= "number" or not (time >= 0 and time < 1e15) then
-		return nil, "time is not in Unix seconds";
+		return wrong("time is not in Unix seconds");
 	end
-	local status = lib.mv_record(counter, user, text(ip), text(resource), time);
+	local status = lib.mv_record(counter.handle, user, text(ip), text(resource), time);
 	if status ~= 0 then
-		return nil, ffi.string(lib.mv_strerror(status));
+		return nil, ffi.string(lib.mv_strerror(status)), status;
 	end
 	return true;
 end
 
 function visitors.health(counter, name)
-	if not is(counter_t, counter) then return nil, "counter is not a counter"; end
-	if not text(name) then return nil, "name is not a text"; end
+	if not is(counter_t, counter) then return wrong("counter is not a counter"); end
+	if not text(name) then return wrong("name is not a text"); end
 	local err, value = error_t(), integer_t();
-	if lib.mv_health(counter, name, value, err) ~= 0 then
-		return nil, ffi.string(err.message);
-	end
+	if lib.mv_health(counter.handle, name, value, err) ~= 0 then return failed(err); end
 	return tonumber(value[0]);
 end
 
 -- A report of some months.
 local function new_report(counter, first, last)
-	if not is(counter_t, counter) then return nil, "counter is not a counter"; end
+	if not is(counter_t, counter) then return wrong("counter is not a counter"); end
+	if first ~= nil and not text(first) then return wrong("first is not a text"); end
+	if last ~= nil and not text(last) then return wrong("last is not a text"); end
 	local err, report = error_t(), report_t();
-	if lib.mv_report_new(counter, text(first), text(last), report, err) ~= 0 then
-		return nil, ffi.string(err.message);
-	end
+	if lib.mv_report_new(counter.handle, first, last, report, err) ~= 0 then return failed(err); end
 	return ffi.gc(report[0], lib.mv_report_free);
 end
 
@@ -244,8 +272,8 @@ end
 
 -- { { month, key, count }, ... }
 function visitors.rows(counter, first, last)
-	local report, err = new_report(counter, first, last);
-	if not report then return nil, err; end
+	local report, err, code = new_report(counter, first, last);
+	if not report then return nil, err, code; end
 	local rows = {};
 	for i = 1, tonumber(lib.mv_report_len(report)) do
 		local row = lib.mv_report_row(report, i - 1);
@@ -256,22 +284,22 @@ function visitors.rows(counter, first, last)
 end
 
 function visitors.text(counter, format, first, last)
-	if not text(format) then return nil, "format is not a text"; end
-	local report, err = new_report(counter, first, last);
-	if not report then return nil, err; end
+	if not text(format) then return wrong("format is not a text"); end
+	local report, err, code = new_report(counter, first, last);
+	if not report then return nil, err, code; end
 	local found = lib.mv_report_text(report, format);
 	found = found ~= nil and ffi.string(found) or nil;
 	free_report(report);
-	if not found then return nil, "there is no format of that name"; end
+	if not found then return wrong("there is no format of that name"); end
 	return found;
 end
 
 -- The process.
 
 function visitors.copy(from, to)
-	if not (is(config_t, from) and is(config_t, to)) then return nil, "config is not a config"; end
+	if not (is(config_t, from) and is(config_t, to)) then return wrong("config is not a config"); end
 	local err = error_t();
-	return result(lib.mv_copy(from, to, err), err);
+	return result(lib.mv_copy(from.handle, to.handle, err), err);
 end
 
 return visitors;

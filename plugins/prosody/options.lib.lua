@@ -4,6 +4,7 @@
 -- Those of the first mod_monthly_visitors and of its fork are understood, too.
 local configmanager = require "core.configmanager";
 local datamanager = require "util.datamanager";
+local storagemanager = require "core.storagemanager";
 local lfs = require "lfs";
 local have_pposix, pposix = pcall(require, "util.pposix");
 
@@ -83,6 +84,11 @@ local function clients(patterns, syntax)
 	if patterns[1] == nil then
 		return in_order(patterns, syntax == "regex" and "\\" or "%");
 	end
+	for key in pairs(patterns) do
+		if type(key) ~= "number" or patterns[key - 1] == nil and key ~= 1 then
+			return nil, PREFIX .. "client_patterns must be either a list without gaps or a map";
+		end
+	end
 	local list = {};
 	for i, entry in ipairs(patterns) do
 		local pattern = type(entry) == "table" and (entry[1] or entry.pattern);
@@ -96,8 +102,8 @@ local function clients(patterns, syntax)
 end
 
 -- Where Prosody keeps the data of a host.
-local function data_dir(host, create)
-	return (datamanager.getpath(nil, host, "monthly-visitors", "dat", create):gsub("/[^/]*$", ""));
+local function data_dir(host)
+	return (datamanager.getpath(nil, host, "monthly-visitors", "dat"):gsub("/[^/]*$", ""));
 end
 
 -- A host's own folder below `dir`, which is named like its data directory.
@@ -105,14 +111,26 @@ local function own_folder(dir, host)
 	return (dir:gsub("/+$", "")) .. "/" .. data_dir(host):match("[^/]*$");
 end
 
--- The store of a host: `prosody:` alone is its data directory, and below the
--- folder of `sealed:` each host has one of its own.
+-- The store of a host: `prosody:` alone is its data directory; below a folder
+-- each host has one of its own.
 local function store_of(url, host)
 	if url == "prosody:" then
 		return url .. data_dir(host);
 	end
-	local dir = url:match("^sealed:(.+)$");
-	return dir and "sealed:" .. own_folder(dir, host) or url;
+	local kind, dir = url:match("^(%l+):(.+)$");
+	if kind == "prosody" or kind == "sealed" then
+		return kind .. ":" .. own_folder(dir, host);
+	end
+	return url;
+end
+
+-- Why the users of a host are not counted; nil when they are.
+local function uncounted(context)
+	if context:get_option("component_module") then
+		return "Nobody logs in to a component, so nobody is counted";
+	elseif context:get_option("authentication") == "anonymous" or context:get_option("anonymous_login") then
+		return "Anonymous users are new each time, so they are not counted";
+	end
 end
 
 -- The settings of a host; nil and a message when an option is of no use. What
@@ -133,8 +151,9 @@ local function read(context)
 			end
 		end
 	end
-	if type(settings.flush_interval) == "number" then
-		settings.flush_interval = ("%dms"):format(math.floor(settings.flush_interval * 1000 + 0.5));
+	local interval = settings.flush_interval;
+	if type(interval) == "number" and interval >= 0 and interval < 1e6 then
+		settings.flush_interval = ("%dms"):format(math.floor(interval * 1000 + 0.5));
 	end
 	settings.store = store_of(tostring(settings.store or "prosody:"), host);
 	if settings.key_dir then
@@ -164,19 +183,20 @@ local function unknown(host)
 	return found;
 end
 
--- Makes the folders that a store is in and the library does not make: the data
--- directory of a host that has no data yet, and the one of all hosts.
+-- Makes the folders that a store is in and the library does not make: the one
+-- of all hosts, and for files and keys that of the host.
 local function make_folders(settings)
 	local before = have_pposix and pposix.umask("077");
-	for _, path in ipairs { settings.store:match("^sealed:(.*)$") or "", settings.key_dir or "" } do
-		lfs.mkdir((path:gsub("/[^/]*$", "")));
-	end
-	if settings.key_dir then
-		lfs.mkdir(settings.key_dir);
-	end
-	if before then pposix.umask("027"); end
-	if settings.store == store_of("prosody:", settings.host) then
-		data_dir(settings.host, true);
+	local kind, dir = settings.store:match("^(%l+):(/.*)$");
+	local wanted = {
+		{ settings.key_dir, "077", true };
+		{ (kind == "prosody" or kind == "sealed") and dir, kind == "sealed" and "077" or "027", kind == "prosody" };
+	};
+	for _, folder in ipairs(wanted) do
+		local path, mask, itself = folder[1], folder[2], folder[3];
+		if before then pposix.umask(mask); end
+		if path then lfs.mkdir((path:gsub("/[^/]*$", ""))); end
+		if path and itself then lfs.mkdir(path); end
 	end
 	if before then pposix.umask(before); end
 end
@@ -200,6 +220,30 @@ local function fingerprint(settings)
 	return table.concat(parts, "\n");
 end
 
+-- Whether other settings take a counter to another store, and whether only a
+-- counter that was closed can take them: a secret and keys belong to a store.
+local function moves(old, new)
+	if not old then return false, false; end
+	local begins = old.store == new.store and (old.secret_file ~= new.secret_file or old.key_dir ~= new.key_dir);
+	return begins or old.store ~= new.store, begins;
+end
+
+-- The name of the storage that Prosody would keep the Lua plugin's data in, if
+-- that is not its files and so not what `prosody:` goes on with.
+local function elsewhere(context, settings)
+	if settings.store ~= store_of("prosody:", settings.host) then return; end
+	local ok, _, name = pcall(storagemanager.get_driver, context.host, "monthly-visitors");
+	if ok and name ~= "internal" then return name; end
+end
+
+-- The folder of a store that is not there yet, though it can be made.
+local function missing_folder(settings)
+	local dir = settings.store:match("^%l+:(/.*)$");
+	if not dir or lfs.attributes(dir) then return; end
+	local above = dir:gsub("/+[^/]*$", "");
+	return (lfs.attributes(above) or lfs.attributes((above:gsub("/+[^/]*$", "/")))) and dir;
+end
+
 -- The store as one may log it: other addresses than folders have passwords.
 local function shown(settings)
 	local kind, rest = settings.store:match("^([%w+]+):(.*)$");
@@ -210,7 +254,11 @@ return {
 	read = read;
 	unknown = unknown;
 	store_of = store_of;
+	uncounted = uncounted;
 	make_folders = make_folders;
+	missing_folder = missing_folder;
+	moves = moves;
+	elsewhere = elsewhere;
 	fingerprint = fingerprint;
 	shown = shown;
 };

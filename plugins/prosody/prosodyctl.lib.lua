@@ -3,6 +3,7 @@
 local configmanager = require "core.configmanager";
 local modulemanager = require "core.modulemanager";
 local options = module:require "options";
+local jid_split = require "util.jid".prepped_split;
 
 local HELP = [=[
 Usage: prosodyctl mod_monthly_visitors COMMAND
@@ -31,16 +32,19 @@ local function complain(text)
 	io.stderr:write(text, "\n");
 end
 
+-- Why a host has no visitors to ask for; nil when it has.
+local function without(host)
+	local modules = modulemanager.get_modules_for_host(host);
+	if not modules:contains(module.name) then return "This host does not have the module enabled"; end
+	return options.uncounted(module:context(host));
+end
+
 -- The hosts whose users are counted, sorted.
 local function hosts_with_module()
 	local found = {};
 	for host in pairs(configmanager.getconfig()) do
-		if host ~= "*" then
-			local modules, component = modulemanager.get_modules_for_host(host);
-			if not component and modules:contains(module.name)
-				and configmanager.get(host, "authentication") ~= "anonymous" then
-				found[#found + 1] = host;
-			end
+		if host ~= "*" and not without(host) then
+			found[#found + 1] = host;
 		end
 	end
 	table.sort(found);
@@ -73,12 +77,43 @@ end
 local allowed_options = { report = { format = true }, copy = { from = true }, purge = {}, forget = {}, check = {} };
 local most_words = { report = 3, copy = 2, purge = 2, forget = 1, check = 1 };
 
--- A store that the server holds is changed by the server itself.
-local function ask_server(command, host, word)
-	if not require "util.prosodyctl".isrunning() then return; end
-	local line = command == "forget" and ("monthly_visitors:forget(%q)"):format(word .. "@" .. host)
-		or ("monthly_visitors:%s(%q, %q)"):format(command, host, word);
-	require "util.prosodyctl.shell".shell({ line }); -- ends the process
+-- A store that the running server holds is changed by the server itself, for
+-- all hosts together. Ends the process when there is a server.
+local function ask_server(command, targets, ...)
+	local adminstream, st = require "util.adminstream", require "util.stanza";
+	local server, resolve = require "net.server", require "util.paths".resolve_relative_path;
+	local quoted = {};
+	for i, target in ipairs(targets) do
+		quoted[i] = ("%q"):format(target);
+	end
+	local line = ("monthly_visitors:exec(%q, { %s }"):format(command, table.concat(quoted, ", "));
+	for _, word in ipairs { ... } do
+		line = line .. (", %q"):format(word);
+	end
+	local client = adminstream.client();
+	client.events.add_handler("connected", function ()
+		client.send(st.stanza("repl-input"):text(line .. ")"));
+		return true;
+	end, 1);
+	client.events.add_handler("received", function (stanza)
+		local text = stanza:get_text() or "";
+		if stanza.name == "repl-output" then
+			print(text);
+		elseif stanza.name == "repl-result" then
+			local status = stanza.attr.type ~= "error" and tonumber(text:match("^Result: (%d)"));
+			if not status then complain((text:gsub("^Error: ", ""))); end
+			os.exit(status or 2);
+		end
+		return true;
+	end, 1);
+	client.events.add_handler("disconnected", function ()
+		complain("The server has closed the connection");
+		os.exit(2);
+	end, 1);
+	local socket = resolve(prosody.paths.data, configmanager.get("*", "admin_socket") or "prosody.sock");
+	if adminstream.connection(socket, client.listeners):connect() then
+		server.loop();
+	end
 end
 
 local function run(arg, get_visitors)
@@ -115,13 +150,9 @@ local function run(arg, get_visitors)
 	local username;
 	if command == "forget" then
 		local name;
-		username, name = (words[1] or ""):match("^([^@]+)@(.+)$");
+		username, name = jid_split(words[1]);
 		if not username then
 			complain("Say whom to forget: USER@HOST");
-			return 2;
-		end
-		if not is_host(name) then
-			complain("This server has no host of that name");
 			return 2;
 		end
 		hosts, words = { name }, { username };
@@ -131,39 +162,59 @@ local function run(arg, get_visitors)
 		complain(words[1] .. " is neither a host of this server nor a month such as 2026-11");
 		return 2;
 	end
+	local named = #hosts == 1 and hosts[1];
+	reason = named and (not is_host(named) and "This server has no host of that name" or without(named));
 	if #hosts == 0 then
-		complain("No host has this module enabled");
+		reason = "No host has this module enabled";
+	elseif #hosts > 1 and command == "report" and (given.format or "table") ~= "table" then
+		reason = "Say which host: only the table has several";
+	end
+	if reason then
+		complain(reason);
 		return 2;
 	end
 
-	local best, trouble = 1, false;
+	local function ask(host)
+		if command == "report" then
+			return commands.report(host, words[1], words[2] or words[1], given.format);
+		elseif command == "copy" then
+			return commands.copy(host, words[1], given.from);
+		end
+		return commands[command](host, words[1]);
+	end
+
+	local best, refused = 1, {};
 	for _, name in ipairs(hosts) do
-		local settings, done, text;
+		local settings, done, text, code;
 		settings, text = options.read(module:context(name));
 		if settings then
-			local host = { name = name, settings = settings };
-			if command == "report" then
-				done, text = commands.report(host, words[1], words[2] or words[1], given.format);
-			elseif command == "copy" then
-				done, text = commands.copy(host, words[1], given.from);
-			else
-				done, text = commands[command](host, words[1]);
-			end
-			if done == nil and (command == "purge" or command == "forget") and text:find("in use by process", 1, true) then
-				ask_server(command, name, words[1]);
-			end
+			done, text, code = ask { name = name, settings = settings };
 		end
+		local heading = #hosts > 1 and name .. ":\n" or "";
 		if done == nil then
-			trouble = true;
-			if #hosts > 1 then complain(name .. ":"); end
-			complain(text);
-		else
-			if #hosts > 1 and text ~= "" then print(name .. ":"); end
-			if text ~= "" then print(text); end
-			if done then best = 0; end
+			refused[#refused + 1] = { name = name, text = heading .. text, code = code };
+		elseif text ~= "" then
+			print(heading .. text);
+		end
+		if done then best = 0; end
+	end
+	if #refused == 0 then return best; end
+
+	-- It may be the server that holds the store.
+	if command == "purge" or command == "forget" then
+		local targets = {};
+		for i, one in ipairs(refused) do
+			if one.code ~= visitors.ERR_STORAGE then break; end
+			targets[i] = username and username .. "@" .. one.name or one.name;
+		end
+		if #targets == #refused then
+			ask_server(command, targets, not username and words[1] or nil);
 		end
 	end
-	return trouble and 2 or best;
+	for _, one in ipairs(refused) do
+		complain(one.text);
+	end
+	return 2;
 end
 
 return run;

@@ -2,7 +2,9 @@
 -- policy.lua PLUGINS FOLDER MMDB
 --
 -- What it needs of Prosody is played by the tables below. Prints what is counted.
-local plugins, folder, mmdb = ...;
+-- With one more argument the store cannot be written, and nothing but the log is
+-- printed.
+local plugins, folder, mmdb, blocked = ...;
 
 local handlers, timers, lines = {}, {}, {};
 local options = {
@@ -11,12 +13,19 @@ local options = {
 	mod_monthly_visitors_flush_interval = 0.02;
 };
 
-prosody = { hosts = { localhost = { sessions = {} } }, paths = {} }; -- luacheck: ignore 111
+prosody = { start_time = 0, hosts = { localhost = { sessions = {} } }, paths = {} }; -- luacheck: ignore 111
 package.preload["core.configmanager"] = function ()
 	return { getconfig = function () return { ["*"] = options, localhost = {} }; end };
 end;
 package.preload["util.datamanager"] = function ()
 	return { getpath = function (_, host, name, ext) return folder .. "/" .. host .. "/" .. name .. "." .. ext; end };
+end;
+package.preload["core.storagemanager"] = function ()
+	return { get_driver = function () return {}, "internal"; end };
+end;
+package.preload["util.time"] = function () return { now = os.time }; end;
+package.preload["util.logger"] = function ()
+	return { init = function () return function (level, format, ...) lines[#lines + 1] = level .. " " .. format:format(...); end; end };
 end;
 package.preload["util.jid"] = function ()
 	return { prepped_split = function (jid) return jid:match("^([^@]+)@(.*)$"); end };
@@ -41,6 +50,7 @@ function module:shared(path) shared[path] = shared[path] or {}; return shared[pa
 function module:get_option(name) return options[name]; end -- luacheck: ignore 212/self
 module.get_option_string, module.get_option_boolean = module.get_option, module.get_option;
 function module:get_host_type() return "local"; end -- luacheck: ignore 212/self
+function module:metric() return {}; end -- luacheck: ignore 212/self
 function module:add_timer(_, fn) timers[#timers + 1] = fn; end -- luacheck: ignore 212/self
 function module:add_item() end -- luacheck: ignore 212/self
 function module:log(level, format, ...) lines[#lines + 1] = level .. " " .. format:format(...); end -- luacheck: ignore 212/self
@@ -49,6 +59,25 @@ load_file("mod_monthly_visitors.lua")();
 
 local function bind(user, ip, resource)
 	handlers["resource-bind"] { session = { username = user, ip = ip, resource = resource, host = "localhost" } };
+end
+if blocked then
+	local path = folder .. "/localhost/monthly%2dvisitors";
+	assert(os.rename(path, path .. ".away"));
+	assert(io.open(path, "w")):close();
+	bind("juliet", "192.0.2.1", "Zom-1");
+	local function wait_for(text)
+		for _ = 1, 600 do
+			for _, timer in ipairs(timers) do timer(); end
+			if lines[#lines]:find(text, 1, true) then break; end
+			os.execute("sleep 0.1");
+		end
+		print(lines[#lines]);
+	end
+	wait_for("not written");
+	os.remove(path);
+	os.rename(path .. ".away", path);
+	wait_for("written again");
+	os.exit(0);
 end
 bind("juliet", "192.0.2.1", "Zom-1");
 bind("juliet", "203.0.113.1", "Zom-x");

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from .server import lua, this_month
+from .server import HERE, lua, this_month
 
 OLD = "\n".join(f"user{number} {month} DE-HE-2925533 IOS" for month in ("2018-05", "2019-03", "2020-09") for number in range(7)) + "\n"
 
@@ -27,6 +27,13 @@ def command(one, *arguments, expect=0):
     return one.ctl("mod_monthly_visitors", *arguments, expect=expect)
 
 
+def server_without_data(old, kind):
+    """What check says before the first start with a new store."""
+    one = old(name="new")
+    one.configure(f'mod_monthly_visitors_store = "{kind}:{one.folder}/visitors"')
+    return command(one, "check").stdout
+
+
 def test_help_is_given_and_nonsense_is_refused(server):
     one = server()
     assert "Usage: prosodyctl mod_monthly_visitors" in command(one, "help").stdout
@@ -43,6 +50,7 @@ def test_help_is_given_and_nonsense_is_refused(server):
         ["forget", "juliet@elsewhere.example"],
         ["copy"],
         ["copy", "nowhere"],
+        ["copy", "typo.example"],
     ):
         command(one, *arguments, expect=2)
 
@@ -80,6 +88,29 @@ def test_purge_deletes_old_totals_with_and_without_a_server(old):
     one.shell('monthly_visitors:purge("localhost", "november")', expect=1)
 
 
+def test_purge_without_a_host_is_for_all_hosts_with_and_without_a_server(old):
+    one = old(hosts=("localhost", "second.example"))
+    lua("write_store.lua", one.folder / "data", "second.example", input=OLD)
+
+    def months():
+        return [set(one.store(host)["totals"]) for host in one.hosts]
+
+    assert command(one, "purge", "2019-01").stdout.count("deleted: 2018-05") == 2
+    assert months() == 2 * [{"2019-03", "2020-09"}]
+    one.start()
+    assert command(one, "purge", "2020-01").stdout.count("deleted: 2019-03") == 2
+    assert months() == 2 * [{"2020-09"}]
+    assert command(one, "purge", "2020-01", expect=1).stdout.count("nothing to delete") == 2
+
+
+def test_a_file_format_is_of_one_host(old):
+    one = old(hosts=("localhost", "second.example"))
+    # The second has nobody's data yet.
+    assert "Say which host" in command(one, "report", "--format=csv", expect=2).stderr
+    assert json.loads(command(one, "report", "localhost", "--format=json").stdout)
+    assert "second.example:\n" in command(one, "report").stdout
+
+
 def test_old_totals_are_deleted_by_themselves(old):
     one = old("mod_monthly_visitors_retention_months = 20").start()
     one.says("retention_months is 20")
@@ -92,9 +123,13 @@ def test_forget_deletes_a_marker_with_and_without_a_server(old):
     one.start()
     assert "forgotten" in command(one, "forget", "user2@localhost").stdout
     assert "forgotten" in one.shell('monthly_visitors:forget("user3@localhost")')
+    # Names are prepared as those who log in are.
+    assert "forgotten" in command(one, "forget", "USER5@LOCALHOST").stdout
     # The answer tells nobody whether somebody was here.
     assert "forgotten" in one.shell('monthly_visitors:forget("nobody@localhost")')
-    assert set(one.store()["users"]) == {"user0", "user4", "user5", "user6"}
+    one.end()
+    assert "forgotten" in command(one, "forget", "User6@Localhost").stdout
+    assert set(one.store()["users"]) == {"user0", "user4"}
     assert one.totals()["client-IOS"] == 21
 
 
@@ -118,7 +153,8 @@ def test_the_history_moves_to_the_sealed_store_by_a_command_and_a_line(old, name
     assert one.store()["totals"][this_month()]["client-?"] == 5
     shutil.rmtree(one.folder / "data/localhost")
     (one.folder / "data/localhost").mkdir()
-    assert this_month() in one.ctl("shell", 'monthly_visitors:copy("localhost", "prosody:")', expect=1).stderr
+    refused = one.ctl("shell", 'monthly_visitors:copy("localhost", "prosody:")', expect=1).stderr
+    assert this_month() in refused and "now has: 2018-05, 2019-03, 2020-09" in refused
     assert set(one.store()["totals"]) == {"2018-05", "2019-03", "2020-09"}
     # The history can also be fetched after the line has changed.
     shutil.rmtree(one.folder / "sealed")
@@ -129,6 +165,8 @@ def test_the_history_moves_to_the_sealed_store_by_a_command_and_a_line(old, name
 
 def test_check_says_what_is_right_and_wrong(old, places, tmp_path):
     one = old(f'mod_monthly_visitors_geoip = "{places}"')
+    new = server_without_data(old, "sealed")
+    assert "nothing recorded yet" in new
     found = command(one, "check").stdout
     assert "places.mmdb, built on 2026-01-01" in found and "3 months, 2018-05 to 2020-09" in found
     one.start()
@@ -147,6 +185,102 @@ def test_check_says_what_is_right_and_wrong(old, places, tmp_path):
         "retention_months",
         "mod_monthly_visitors_tore",
     ]
+
+
+def test_check_tells_of_totals_that_cannot_be_read(old):
+    one = old()
+    totals = one.folder / "data/localhost/monthly%2dvisitors.dat"
+    totals.write_text('return { ["2026-11"] = { ["geo-')
+    assert "WRONG store: " in command(one, "check", expect=2).stderr
+    one.start()
+    found = one.ctl("shell", 'monthly_visitors:check("localhost")', expect=1).stderr
+    assert "WRONG store: " in found and "WRONG server: visitors are not counted" in found
+    assert command(one, "purge", "2019-01", expect=2).stderr
+
+
+def test_check_in_the_shell_tells_of_the_options_that_are_written_and_of_those_in_force(old):
+    one = old().start()
+    one.configure('mod_monthly_visitors_retention_months = "many"')
+    one.ctl("reload")
+    one.says("The options stay as they were")
+    found = one.ctl("shell", 'monthly_visitors:check("localhost")', expect=1).stderr
+    assert "WRONG retention_months: must be" in found and "WRONG server: the options before are in force" in found
+
+
+def test_who_is_not_counted_has_nothing_to_ask_for(server):
+    one = server(
+        hosts=(
+            "localhost",
+            'VirtualHost "guests.example"\nauthentication = "anonymous"\n',
+            'VirtualHost "old.example"\nanonymous_login = true\n',
+            'VirtualHost "without.example"\nmodules_disabled = { "monthly_visitors" }\n',
+            'Component "rooms.example" "muc"\n',
+        )
+    )
+    for host, reason in (
+        ("guests.example", "Anonymous"),
+        ("old.example", "Anonymous"),
+        ("without.example", "not have the module"),
+        ("rooms.example", "component|not have the module"),
+    ):
+        assert re.search(reason, command(one, "check", host, expect=2).stderr), host
+        assert re.search(reason, command(one, "forget", f"juliet@{host}", expect=2).stderr), host
+    assert "ok    store" in command(one, "check").stdout
+    one.start()
+    assert "Anonymous" in one.ctl("shell", 'monthly_visitors:report("guests.example")', expect=1).stderr
+
+
+def test_the_shell_says_what_it_can_do(old):
+    one = old().start()
+    found = one.shell("monthly_visitors:help()")
+    for name in ("report(host, first, last, format)", "purge(host, month)", "forget(jid)", "copy(host, url, from)", "check(host)"):
+        assert f"monthly_visitors:{name} - " in found
+    assert "first is not a text" in one.ctl("shell", 'monthly_visitors:report("localhost", 2020)', expect=1).stderr
+
+
+def test_the_items_for_a_newer_shell_do_the_same(old, plugins):
+    one = old(hosts=("localhost", "second.example"), module='monthly_visitors", "shell_items')
+    one.plugins = f'{plugins}", "{HERE}/modules'
+    one.configure()
+    one.start()
+
+    def call(*arguments, **more):
+        return one.shell("shell_items:call(" + ", ".join(f'"{argument}"' for argument in arguments) + ")", **more)
+
+    assert "2019-03" in call("monthly_visitors:report", "localhost", "2019-03")
+    assert "deleted: 2018-05" in call("monthly_visitors:purge", "localhost", "2019-01")
+    assert "forgotten" in call("monthly_visitors:forget", "user3@localhost")
+    assert "copied into" in call("monthly_visitors:copy", "localhost", f"sealed:{one.folder}/copy")
+    assert "2019-03 to 2020-09" in call("monthly_visitors:check", "localhost")
+    assert "0 months" in call("monthly_visitors:check", "second.example")
+    one.shell('module:unload("monthly_visitors", "second.example")')
+    call("monthly_visitors:check", "second.example", expect=1)
+
+
+def test_metrics_say_that_nobody_is_counted_and_forget_what_is_over(old, names, places):
+    one = old(f'mod_monthly_visitors_geoip = "{places}.none"').start()
+    one.says("Visitors are not counted")
+    assert 'prosody_mod_monthly_visitors__recording{host="localhost"} 0' in one.metrics()
+    one.configure()
+    one.ctl("reload")
+    one.says("Visitors are counted")
+    one.login(next(names))
+    one.totals(count=22)
+    assert 'prosody_mod_monthly_visitors__recording{host="localhost"} 1' in one.metrics()
+    assert 'prosody_mod_monthly_visitors__users{host="localhost",month="2018-05"} 7' in one.metrics()
+    one.shell('monthly_visitors:purge("localhost", "2019-01")')
+    found = [line for line in one.metrics() if 'month="2018-05"' in line]
+    assert found == ['prosody_mod_monthly_visitors__users{host="localhost",month="2018-05"} 0']
+
+
+def test_without_the_library_the_metric_says_so(server, tmp_path):
+    one = server()
+    one.env["LD_LIBRARY_PATH"] = str(tmp_path)
+    one.start()
+    one.says("cannot load the library")
+    assert 'prosody_mod_monthly_visitors__recording{host="localhost"} 0' in one.metrics()
+    found = one.ctl("shell", 'monthly_visitors:report("localhost")', expect=1).stderr
+    assert "cannot load the library" in found
 
 
 def test_metrics_tell_health_and_nothing_of_a_login(old, names, places):

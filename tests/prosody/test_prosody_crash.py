@@ -2,6 +2,7 @@
 
 import random
 import signal
+import time
 import threading
 
 from .server import sums, wait_for
@@ -34,14 +35,17 @@ def test_killed_ten_times_in_the_middle_of_1000_logins_it_counts_each_user_once(
     one = server("mod_monthly_visitors_flush_interval = 0.02")
     people = [next(names) for _ in range(1000)]
     written = 0
+    seed = time.time_ns()
+    print(f"random.Random({seed})")  # shown when it fails
+    chance = random.Random(seed)
     for _ in range(10):
         one.start()
         assert invariant(one) >= written, "somebody was lost"
-        random.shuffle(people)
+        chance.shuffle(people)
         done = []
         thread = threading.Thread(target=log_in, args=(one, people, done))
         thread.start()
-        end = random.randint(100, 900)
+        end = chance.randint(100, 900)
         wait_for("logins", lambda: len(done) >= end)
         one.process.kill()
         one.end(signal.SIGKILL)

@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+from .networks import database
 from .server import ABI, RELEASE, make, run, wait_for
 
 
@@ -21,6 +22,15 @@ def test_a_daemon_counts(server, names):
     one.start(daemonize=True)
     one.login(next(names))
     assert one.totals(count=7)
+
+
+def test_a_daemon_holds_its_store_from_the_start(server):
+    one = server().start(daemonize=True)
+    one.says("Visitors are counted")
+    other = server(name="other")
+    other.configure(f'mod_monthly_visitors_store = "prosody:{one.folder}/data"')
+    other.start()
+    assert f"in use by process {one.daemon}" in other.says("Visitors are not counted")
 
 
 def test_a_shutdown_writes_what_is_pending(server, names):
@@ -66,6 +76,52 @@ def test_a_bad_option_changes_nothing_at_reload_and_is_one_line_at_start(server,
     assert one.totals() == {"geo-?-?-?": 1, "client-?": 1}
 
 
+def test_each_reload_says_what_is_wrong_and_when_it_is_right_again(server):
+    one = server().start()
+    one.configure('mod_monthly_visitors_pattern_syntax = "perl"')
+    for count in (1, 2):
+        one.ctl("reload")
+        one.says("The options stay as they were: pattern_syntax", count)
+    one.configure()
+    one.ctl("reload")
+    one.says("Visitors are counted", 2)
+
+
+def test_a_wrong_secret_at_a_reload_leaves_the_one_before_in_force(server, names, tmp_path):
+    one = server()
+    secret = tmp_path / "secret"
+    secret.write_text("0123456789abcdef0123456789abcdef")
+    sealed = f'mod_monthly_visitors_store = "sealed:{one.folder}/sealed"\nmod_monthly_visitors_secret_file = '
+    one.configure(sealed + f'"{secret}"')
+    one.start()
+    one.login(next(names))
+    one.configure(sealed + f'"{tmp_path}/none"')
+    one.ctl("reload")
+    assert "secret_file" in one.says("The options stay as they were")
+    one.login(next(names))
+    assert re.search(r"client-\?\D*2\b", one.shell('monthly_visitors:report("localhost", nil, nil, "csv")'))
+
+
+def test_patterns_are_a_list_or_a_map_and_numbers_have_bounds(server):
+    one = server()
+    for option, text in (
+        ('client_patterns = { { "^Zom", "IOS" }, ["^x"] = "X" }', "either a list without gaps or a map"),
+        ('client_patterns = { { "^Zom", "IOS" }, nil, { "^x", "X" } }', "either a list without gaps or a map"),
+        ("pending_limit = 1e20", "pending_limit"),
+        ("flush_interval = math.huge", "flush_interval"),
+    ):
+        one.configure(f"mod_monthly_visitors_{option}")
+        found = one.ctl("mod_monthly_visitors", "check", expect=2).stderr
+        assert text in found and "traceback" not in found
+    one.start()
+    one.says("Visitors are not counted: flush_interval")
+
+
+def test_history_in_another_storage_is_told_of(server):
+    one = server('default_storage = "memory"').start()
+    assert "memory storage" in one.says("is not continued")
+
+
 def test_module_reload_in_the_shell_counts_nobody_twice(server, names):
     one = server().start()
     people = [next(names) for _ in range(5)]
@@ -73,7 +129,7 @@ def test_module_reload_in_the_shell_counts_nobody_twice(server, names):
         for user in people:
             one.login(user)
         one.shell('module:reload("monthly_visitors", "localhost")')
-    assert one.totals() == {"geo-?-?-?": 5, "client-?": 5}
+    assert one.totals(count=5) == {"geo-?-?-?": 5, "client-?": 5}
     one.shell('module:unload("monthly_visitors", "localhost")')
     one.login(next(names))
     one.shell('module:load("monthly_visitors", "localhost")')
@@ -103,6 +159,48 @@ def test_each_host_has_totals_of_its_own_in_both_stores(server, names, places):
         assert list((one.folder / "sealed" / host).iterdir())
         assert list((one.folder / "keys" / host).iterdir())
     assert (one.folder / "sealed").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_as_store_has_one_of_its_own_for_each_host(server, names):
+    one = server(hosts=("one.example", "two.example"))
+    one.configure(f'mod_monthly_visitors_store = "prosody:{one.folder}/data"')
+    one.start()
+    for host in one.hosts:
+        one.login(next(names), host=host)
+        assert one.totals(host, 1)
+    one.end()
+    one.ctl("mod_monthly_visitors", "copy", f"prosody:{one.folder}/back")
+    for host in ("one%2eexample", "two%2eexample"):
+        assert (one.folder / "back" / host / "monthly%2dvisitors.dat").exists()
+
+
+def test_a_database_is_read_once_for_all_hosts(server, names, geolite):
+    read = []
+    for hosts in (["one.example"], ["one.example", "two.example", "three.example", "four.example"]):
+        one = server(f'mod_monthly_visitors_geoip = "{geolite}"', name=hosts[-1], hosts=hosts).start()
+        for host in hosts:
+            one.login(next(names), address="8.8.8.8", host=host)
+            assert "geo-US-?-?" in one.totals(host, 1)
+        (line,) = re.findall(r"^rchar: (\d+)$", Path(f"/proc/{one.process.pid}/io").read_text(), re.M)
+        read.append(int(line))
+    size = geolite.stat().st_size
+    assert read[0] > size, "it was not read, but mapped"
+    assert read[1] < read[0] + size / 2
+
+
+def test_networks_are_counted_by_either_name_of_the_option(server, names, tmp_path):
+    (tmp_path / "networks.mmdb").write_bytes(database(b"\xc0\0\x02\0", 24, 64496))
+    one = server(
+        hosts=(
+            f'VirtualHost "one.example"\nmod_monthly_visitors_isp_mmdb_path = "{tmp_path}/networks.mmdb"\n',
+            f'VirtualHost "two.example"\nmod_monthly_visitors_asn = "{tmp_path}/networks.mmdb"\n',
+        )
+    ).start()
+    for host in ("one.example", "two.example"):
+        one.login(next(names), address="192.0.2.7", host=host)
+        one.login(next(names), address="198.51.100.1", host=host)
+        counts = one.totals(host, 2)
+        assert {key: count for key, count in counts.items() if key.startswith("asn-")} == {"asn-AS64496": 1, "asn-?": 1}
 
 
 def test_without_the_library_there_is_one_line_and_logins_go_on(server, names, tmp_path):
@@ -244,13 +342,13 @@ def test_who_stays_over_the_end_of_the_month_is_counted_within_a_day(server, nam
     user, gone = next(names), next(names)
     one.login(user, "Zom", stay=True)
     one.login(gone)
-    wait_for("October", lambda: one.store()["totals"])
-    assert one.store()["users"] == {user: "2026-10", gone: "2026-10"}
+    wait_for("October", lambda: one.store()["users"] == {user: "2026-10", gone: "2026-10"})
     # The month ends and the sweep begins; a day later it is done.
     set_clock("2026-11-01 00:10")
     one.login(gone, stay=True)
-    wait_for("November", lambda: "2026-11" in one.store()["totals"])
-    assert one.store()["users"] == {user: "2026-10", gone: "2026-11"}
+    # The totals of a batch are written before its markers.
+    wait_for("November", lambda: one.store()["users"] == {user: "2026-10", gone: "2026-11"})
+    assert "2026-11" in one.store()["totals"]
     begun = time.monotonic()
     wait_for("the sweep to begin", lambda: time.monotonic() > begun + 21 and one.get("/"))
     set_clock("2026-11-02 01:00")
