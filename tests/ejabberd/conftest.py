@@ -40,6 +40,15 @@ def ejabberd_plugin(tmp_path_factory):
     return target / "ejabberd/mod_monthly_visitors"
 
 
+@pytest.fixture
+def copied_plugin(tmp_path, ejabberd_plugin):
+    """The built plugin, to be spoilt."""
+    folder = tmp_path / "copied/mod_monthly_visitors"
+    folder.parent.mkdir()
+    subprocess.run(["cp", "-r", ejabberd_plugin, folder], check=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def ejabberd_places(tmp_path_factory):
     """The sample database."""

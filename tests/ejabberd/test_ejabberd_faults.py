@@ -18,15 +18,6 @@ def lives(server):
     assert server.process.poll() is None
 
 
-@pytest.fixture
-def copied_plugin(tmp_path, ejabberd_plugin):
-    """The built plugin, to be spoilt."""
-    folder = tmp_path / "copied/mod_monthly_visitors"
-    folder.parent.mkdir()
-    subprocess.run(["cp", "-r", ejabberd_plugin, folder], check=True)
-    return folder
-
-
 def test_a_missing_binding_is_one_line(ejabberd, copied_plugin):
     (copied_plugin / "priv/lib/monthly_visitors_nif.so").unlink()
     server = ejabberd(plugin=copied_plugin).start()

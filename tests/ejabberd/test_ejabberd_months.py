@@ -1,6 +1,7 @@
 """Users who are there in a new month without a new login: resumed streams and sessions that stay open."""
 
 import os
+import subprocess
 from datetime import datetime, timezone
 
 import pytest
@@ -11,10 +12,22 @@ NOVEMBER = datetime(2026, 11, 1, tzinfo=timezone.utc)
 HOUR = 3600
 
 
+# Instead of the module's own clock: the time is that of a file.
+CLOCK = """
+-module(monthly_visitors_clock).
+-export([login/0, seconds/0, tick/0]).
+login() -> seconds().
+seconds() -> {{ok, Text}} = file:read_file("{file}"), binary_to_integer(Text).
+tick() -> 50.
+"""
+
+
 @pytest.fixture
-def clock(tmp_path):
+def clock(tmp_path, copied_plugin):
     """Sets the time that the module takes for now."""
     file = tmp_path / "clock"
+    (tmp_path / "monthly_visitors_clock.erl").write_text(CLOCK.format(file=file))
+    subprocess.run(["erlc", "-o", copied_plugin / "ebin", tmp_path / "monthly_visitors_clock.erl"], check=True)
 
     def set_clock(time, hours=0):
         new = file.with_suffix(".new")
@@ -22,15 +35,12 @@ def clock(tmp_path):
         os.rename(new, file)
 
     set_clock(OCTOBER)
-    set_clock.file = file
     return set_clock
 
 
 @pytest.fixture
-def server(ejabberd, clock):
-    server = ejabberd()
-    server.arguments += ["-ejabberd", "monthly_visitors_clock", f'"{clock.file}"']
-    server.start()
+def server(ejabberd, clock, copied_plugin):
+    server = ejabberd(plugin=copied_plugin).start()
     server.register_admin()
     server.wait_until_counting()
     return server
