@@ -77,6 +77,14 @@ def place_key():
     return place_key
 
 
+@pytest.fixture(scope="session")
+def slow_disk(tmp_path_factory):
+    """What to set in a server's environment so that each sync below a path takes longer."""
+    shim = tmp_path_factory.mktemp("slow") / "slow_disk.so"
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", shim, Path(__file__).with_name("slow_disk.c"), "-ldl"], check=True)
+    return lambda path, ms: {"LD_PRELOAD": str(shim), "SLOW_PATH": path, "SLOW_MS": str(ms)}
+
+
 @pytest.fixture
 def ejabberd(tmp_path, ejabberd_plugin, ejabberd_library, ejabberd_places):
     """Makes servers with the module, and ends them. They are not yet started."""

@@ -84,13 +84,13 @@ client(Client) ->
 client_shape() ->
     "clients: must be a list; each needs the texts pattern and category, nothing else".
 
-%% The hosts that have the same folder for their store. Whichever was opened
-%% first would count, and after a restart another one into the same counts.
+%% The hosts that are to have the same folder for their store. Whichever was
+%% opened first would count, and after a restart another one into its counts.
 same_store(Host, Opts) ->
     Store = store(Host, Opts),
     [Other || is_folder(Store), Other <- ejabberd_option:hosts(), Other /= Host,
-              gen_mod:is_loaded(Other, mod_monthly_visitors),
-              store(Other, gen_mod:get_module_opts(Other, mod_monthly_visitors)) == Store].
+              {mod_monthly_visitors, Others, _} <- ejabberd_option:modules(Other),
+              store(Other, Others) == Store].
 
 is_folder(<<"sealed:", _/binary>>) -> true;
 is_folder(<<"prosody:", _/binary>>) -> true;
