@@ -47,8 +47,9 @@ spool() ->
 %% The settings of a host that has the module, in the order of its patterns.
 -spec of_host(binary()) -> {ok, [monthly_visitors_nif:setting()]} | monthly_visitors_nif:failure().
 of_host(Host) ->
-    Opts = maps:remove('_', gen_mod:get_module_opts(Host, mod_monthly_visitors)),
-    Known = [Name || {Name, _} <- defaults(Host)],
+    Opts = maps:filter(fun(_, Value) -> Value /= undefined end,
+                       gen_mod:get_module_opts(Host, mod_monthly_visitors)),
+    Known = [Name || {Name, _} <- defaults(Host), Name /= '_'],
     case {maps:keys(maps:without(Known, Opts)), [Name || {Name, wrong} <- maps:to_list(Opts)]} of
         {[Unknown | _], _} -> failure([atom_to_binary(Unknown, utf8), ": there is no option of this name"]);
         {[], [clients | _]} -> failure(client_shape());
@@ -58,7 +59,7 @@ of_host(Host) ->
 
 settings(Host, Opts) ->
     Single = [{atom_to_binary(Name, utf8), expand(Name, Value, Host)}
-              || {Name, Value} <- maps:to_list(Opts), Name /= clients, Value /= undefined],
+              || {Name, Value} <- maps:to_list(Opts), Name /= clients],
     Clients = lists:map(fun client/1, maps:get(clients, Opts)),
     case {lists:member(wrong, Clients), same_store(Host, Opts)} of
         {true, _} ->
