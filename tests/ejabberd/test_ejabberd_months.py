@@ -85,3 +85,19 @@ def test_sessions_that_only_stay_open_are_swept_over_a_day(server, clock):
     server.tcp("203.0.113.1").login("user0", resource="converse")
     assert server.report("2026-11") == {"geo-DE-HE-2925533": 59, "client-DESKTOP": 59}
     assert server.report("2026-10") == {"geo-DE-HE-2925533": 60, "client-DESKTOP": 60}
+
+
+def test_who_finds_the_store_full_is_swept_again(ejabberd, clock, copied_plugin):
+    server = ejabberd({"pending_limit": 4, "flush_interval": "1h"}, plugin=copied_plugin).start()
+    server.register_admin()
+    server.wait_until_counting()
+    users = [f"user{i}" for i in range(12)]
+    server.register(*users)
+    for user in users:
+        server.tcp("192.0.2.1").login(user, resource="gajim")
+        server.admin("monthly_visitors_flush", host="localhost")
+    assert server.report("2026-10") == {"geo-DE-HE-2925533": 12, "client-DESKTOP": 12}
+    clock(NOVEMBER, 24)
+    wait_for(lambda: "was not counted: too many visits wait for the store" in server.log(), "the warning")
+    # Each report has the store take what waits.
+    wait_for(lambda: server.report("2026-11") == {"geo-DE-HE-2925533": 12, "client-DESKTOP": 12}, "the rest of them")
