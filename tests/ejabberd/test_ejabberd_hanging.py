@@ -51,11 +51,13 @@ def test_a_database_that_hangs_at_boot_delays_nobody(hanging):
 
 def test_a_database_that_hangs_at_reload_delays_neither_logins_nor_the_end(hanging, month):
     server = hanging()
+    options = {**server.config["modules"]["mod_monthly_visitors"], "flush_interval": "1h"}
+    server.set_options(options)
     server.start()
     server.register_admin()
     for host in HOSTS:
         server.wait_until_counting(host=host)
-    server.set_options({"geoip": str(server.pipe), "flush_interval": "1h"})
+    server.set_options({**options, "geoip": str(server.pipe)})
     server.write_config()
     server.admin("reload_config")
     lives(server)

@@ -93,8 +93,9 @@ def test_who_finds_the_store_full_is_swept_again(ejabberd, clock, copied_plugin)
     server.wait_until_counting()
     users = [f"user{i}" for i in range(12)]
     server.register(*users)
+    clients = []
     for user in users:
-        server.tcp("192.0.2.1").login(user, resource="gajim")
+        clients.append(server.tcp("192.0.2.1").login(user, resource="gajim"))
         server.admin("monthly_visitors_flush", host="localhost")
     assert server.report("2026-10") == {"geo-DE-HE-2925533": 12, "client-DESKTOP": 12}
     clock(NOVEMBER, 24)

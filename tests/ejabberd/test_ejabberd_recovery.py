@@ -68,8 +68,9 @@ def test_the_sweep_comes_back(server):
 
 
 def test_a_crash_prints_neither_users_nor_options(server):
-    """Each process is made to crash by a call that none of them knows, while it forgets a user and has logged lines."""
+    """Each process is made to crash by what it does not know, with a user in the message, and after it has forgotten one."""
     client = log_in(server, "canary-user")
+    server.evaluate('monthly_visitors_host:forget(<<"localhost">>, <<"canary-user">>).')
     canary = 'fun() -> <<"canary-user">> end'
     for process in ("monthly_visitors_localhost", "mod_monthly_visitors_sweep", "monthly_visitors_turns"):
         server.evaluate(f"""
