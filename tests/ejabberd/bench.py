@@ -65,11 +65,11 @@ def quantile(times, part):
 
 
 def main():
-    plugin, library = map(Path, sys.argv[1:])
+    plugin, library = (Path(argument).resolve() for argument in sys.argv[1:])
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         abi = (ROOT / "crates/ffi/ABI").read_text().strip()
-        (folder / f"libmonthly_visitors.so.{abi}").symlink_to(library.resolve())
+        (folder / f"libmonthly_visitors.so.{abi}").symlink_to(library)
         shim = folder / "slow_disk.so"
         subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", shim, Path(__file__).with_name("slow_disk.c"), "-ldl"], check=True)
         servers = {}

@@ -98,3 +98,29 @@ def test_a_disk_that_is_slow_holds_no_file_of_the_node(hanging, slow_disk):
         server.tcp("192.0.2.1", domain=host).login("romeo", resource="gajim")
     server.stop(patience=45)
     assert "are lost" not in server.log()
+
+
+def test_a_host_that_hangs_does_not_hold_the_others(hanging):
+    server = hanging()
+    server.config["append_host_config"] = {"localhost": {"modules": {"mod_monthly_visitors": {"geoip": str(server.pipe)}}}}
+    del server.config["modules"]["mod_monthly_visitors"]
+    for host in HOSTS[1:]:
+        server.config["append_host_config"][host] = {"modules": {"mod_monthly_visitors": {}}}
+    server.start()
+    for host in HOSTS[1:]:
+        server.wait_until_counting(host=host)
+    assert "Counting visitors of localhost" not in server.log()
+
+
+def test_what_a_disk_does_not_take_at_the_end_is_lost_and_said_to_be(ejabberd, slow_disk):
+    hosts = ["localhost", "example.net", "example.org"]
+    server = ejabberd({"flush_interval": "1h"}, hosts=hosts)
+    server.env.update(slow_disk("/monthly_visitors/", 200000))
+    server.start()
+    for host in hosts:
+        server.wait_until_counting(host=host)
+        server.register("juliet", host=host)
+        server.tcp("192.0.2.1", domain=host).login("juliet", resource="gajim")
+    server.stop(patience=60)
+    for host in hosts:
+        assert f"The last visitors of {host} are lost: " in server.log()
