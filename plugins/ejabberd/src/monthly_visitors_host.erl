@@ -38,9 +38,12 @@
                 counter = none :: none | monthly_visitors_nif:counter(),
                 %% Why it is not open, as it was logged.
                 problem = none :: none | binary(),
-                %% Who opens it or changes its settings, and whether to do it again.
+                %% Who opens it or changes its settings, whether that takes long,
+                %% and whether to do it again.
                 opening = none :: none | {pid(), reference()},
+                slow = false :: boolean(),
                 again = false :: boolean(),
+                retry = none :: none | reference(),
                 %% Who forgets a user, and those who come next.
                 forgetting = none :: none | {pid(), reference(), gen_server:from() | none},
                 forgotten = queue:new() :: queue:queue({gen_server:from() | none, fun(() -> binary())}),
@@ -143,9 +146,9 @@ handle_call({forget, Name}, From, State) ->
 
 handle_cast({lost, Reason}, State) ->
     {noreply, lost(Reason, State)};
-handle_cast(reload, #state{counter = none} = State) ->
-    {noreply, open(State#state{problem = none})};
 handle_cast(reload, #state{opening = none} = State) ->
+    {noreply, open(State#state{problem = none})};
+handle_cast(reload, #state{counter = none, slow = true} = State) ->
     {noreply, open(State)};
 handle_cast(reload, State) ->
     {noreply, State#state{again = true}}.
@@ -176,7 +179,10 @@ handle_info({takes_long, Pid}, #state{host = Host, opening = {Pid, _}} = State) 
                           none -> "the store or a database is opened; nobody is counted meanwhile";
                           _ -> "options change; counting goes on with the old ones"
                       end]),
-    {noreply, State};
+    case State of
+        #state{counter = none, again = true} -> {noreply, open(State)};
+        _ -> {noreply, State#state{slow = true}}
+    end;
 handle_info(retry, #state{counter = none, opening = none} = State) ->
     {noreply, open(State)};
 handle_info(quiet_is_over, #state{lost = Lost} = State) when map_size(Lost) == 0 ->
@@ -199,12 +205,13 @@ status_text(_) -> <<"the store is still being opened; try again">>.
 %% hangs is left alone: the new one may have better settings.
 open(#state{host = Host, settings = Settings, counter = Old} = State) ->
     leave(State#state.opening),
+    State#state.retry == none orelse erlang:cancel_timer(State#state.retry),
     Process = self(),
     Work = fun() ->
+                   ok = monthly_visitors_turns:wait(),
+                   erlang:send_after(?LONG, Process, {takes_long, self()}),
                    case Settings(Host) of
                        {ok, List} ->
-                           ok = monthly_visitors_turns:wait(),
-                           erlang:send_after(?LONG, Process, {takes_long, self()}),
                            Counter = if Old == none -> monthly_visitors_nif:new(); true -> Old end,
                            case monthly_visitors_nif:open(Counter, List, Process) of
                                ok -> {ok, Counter};
@@ -214,7 +221,7 @@ open(#state{host = Host, settings = Settings, counter = Old} = State) ->
                            Failure
                    end
            end,
-    State#state{opening = work(Work), again = false}.
+    State#state{opening = work(Work), slow = false, again = false, retry = none}.
 
 leave(none) ->
     ok;
@@ -226,15 +233,16 @@ opened({ok, Counter}, #state{host = Host, counter = none} = State) ->
     persistent_term:put(?COUNTER(Host), Counter),
     ?LOG_INFO("Counting visitors of ~ts", [Host]),
     (State#state.opened)(Host),
-    forget_next(State#state{counter = Counter, problem = none});
+    maybe_again(forget_next(State#state{counter = Counter, problem = none}));
 opened({ok, _}, #state{host = Host} = State) ->
     ?LOG_INFO("Counting visitors of ~ts with the options of now", [Host]),
     maybe_again(State);
+opened({error, _}, #state{counter = none, again = true} = State) ->
+    open(State);
 opened({error, {_, Text}}, #state{host = Host, counter = none} = State) ->
     Text == State#state.problem orelse
         ?LOG_ERROR("Not counting visitors of ~ts, trying again every minute: ~ts", [Host, Text]),
-    erlang:send_after(?RETRY, self(), retry),
-    State#state{problem = Text};
+    State#state{problem = Text, retry = erlang:send_after(?RETRY, self(), retry)};
 opened({error, {_, Text}}, #state{host = Host} = State) ->
     ?LOG_ERROR("Counting visitors of ~ts goes on with the old options, until the next start only: ~ts", [Host, Text]),
     maybe_again(State).
