@@ -135,21 +135,30 @@ ejabberdincludedir ?= $(lastword $(sort $(wildcard /usr/lib/*/ejabberd-*/include
 EJABBERD_BUILT     := $(abspath $(TARGET))/ejabberd/mod_monthly_visitors
 EJABBERD_INSTALLED  = $(DESTDIR)$(erllibdir)/mod_monthly_visitors-$(VERSION)
 
-ejabberd: $(BUILT)/libmonthly_visitors.so ## the plugin for ejabberd (ejabberdincludedir=)
-	@mkdir -p '$(EJABBERD_BUILT)/ebin'
-	$(MAKE) -C plugins/ejabberd/c_src PRIV='$(EJABBERD_BUILT)/priv' WARNINGS='-Wall -Wextra -Werror' MV_CFLAGS='-I$(CURDIR)/include' \
+# Builds the plugin in the folder $(1).
+define BUILD_EJABBERD
+	@command -v '$(ERLC)' > /dev/null || { echo 'there is no $(ERLC): install Erlang (Debian: erlang-base, erlang-dev), or say ERL= and ERLC=' >&2; exit 1; }
+	@test -e '$(ejabberdincludedir)/ejabberd_commands.hrl' || \
+	  { echo 'there is no ejabberd_commands.hrl: install ejabberd, or say ejabberdincludedir=' >&2; exit 1; }
+	$(INSTALL) -d '$(1)/ebin' '$(1)/priv/lib'
+	$(MAKE) -C plugins/ejabberd/c_src PRIV='$(1)/priv' ERL='$(ERL)' WARNINGS='-Wall -Wextra -Werror' MV_CFLAGS='-I$(CURDIR)/include' \
 	  MV_LIBS='-L$(abspath $(BUILT)) -lmonthly_visitors' MV_LIBDIR='$(filter-out /usr/lib /usr/lib/% /lib /lib/%,$(libdir))'
-	$(ERLC) -Wall -Werror +debug_info -I '$(ejabberdincludedir)' -pa '$(ejabberdincludedir)/../ebin' -o '$(EJABBERD_BUILT)/ebin' plugins/ejabberd/src/*.erl
+	$(ERLC) -Wall -Werror +debug_info +deterministic -I '$(ejabberdincludedir)' -pa '$(ejabberdincludedir)/../ebin' -o '$(1)/ebin' plugins/ejabberd/src/*.erl
+endef
 
-install-ejabberd: ejabberd ## installs the plugin for ejabberd (erllibdir=, DESTDIR=)
-	$(INSTALL) -d '$(EJABBERD_INSTALLED)/ebin' '$(EJABBERD_INSTALLED)/priv/lib'
-	$(INSTALL) -m 644 '$(EJABBERD_BUILT)'/ebin/*.beam '$(EJABBERD_INSTALLED)/ebin/'
-	$(INSTALL) -m 644 '$(EJABBERD_BUILT)/priv/lib/monthly_visitors_nif.so' '$(EJABBERD_INSTALLED)/priv/lib/'
+ejabberd: $(BUILT)/libmonthly_visitors.so ## the plugin for ejabberd (ejabberdincludedir=, ERL=, ERLC=)
+	$(call BUILD_EJABBERD,$(EJABBERD_BUILT))
+
+# Built where it goes: as root, too, nothing of root's is left here, and what is
+# installed has the variables of this call.
+install-ejabberd: $(BUILT)/libmonthly_visitors.so ## builds and installs the plugin for ejabberd (erllibdir=, libdir=, DESTDIR=, …)
+	$(call BUILD_EJABBERD,$(abspath $(EJABBERD_INSTALLED)))
+	chmod 644 '$(EJABBERD_INSTALLED)'/ebin/*.beam '$(EJABBERD_INSTALLED)/priv/lib/monthly_visitors_nif.so'
 
 uninstall-ejabberd: ## removes what install-ejabberd installed, with the same variables
 	rm -rf '$(EJABBERD_INSTALLED)'
 
-bench-ejabberd: ejabberd ## what recording costs the other clients of ejabberd while the disk is slow
+bench-ejabberd: ejabberd ## what recording costs the other clients of ejabberd while the disk is slow; fails if that is too much
 	python3 tests/ejabberd/bench.py '$(EJABBERD_BUILT)' '$(BUILT)/libmonthly_visitors.so'
 
 clean: ## removes all that was built

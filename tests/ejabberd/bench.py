@@ -2,7 +2,8 @@
 
 bench.py PLUGIN LIBRARY: two servers, one with the module and one without, take turns. In each turn users log in for the
 first time while another client pings the server; each server gets 1,000 logins. Every sync of the store takes half a
-second longer. Prints the latency of the pings on both.
+second longer. Prints the latency of the pings on both, and fails if the p99 with the module is more than LIMIT times that
+without it, or a user is missing.
 """
 
 import multiprocessing
@@ -18,6 +19,7 @@ from ejabberd_server import ROOT, Server
 USERS = 1000
 TURNS = 40
 SLOW_MS = 500
+LIMIT = 1.2
 
 
 def ping(server, ending, results):
@@ -63,11 +65,11 @@ def quantile(times, part):
 
 
 def main():
-    plugin, library = map(Path, sys.argv[1:])
+    plugin, library = (Path(argument).resolve() for argument in sys.argv[1:])
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         abi = (ROOT / "crates/ffi/ABI").read_text().strip()
-        (folder / f"libmonthly_visitors.so.{abi}").symlink_to(library.resolve())
+        (folder / f"libmonthly_visitors.so.{abi}").symlink_to(library)
         shim = folder / "slow_disk.so"
         subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", shim, Path(__file__).with_name("slow_disk.c"), "-ldl"], check=True)
         servers = {}
@@ -104,8 +106,13 @@ def measure(servers):
     for name, all_of_them in times.items():
         values = ", ".join(f"{label} {quantile(all_of_them, part):.2f} ms" for label, part in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)])
         print(f"{name + ' the module:':20} {len(all_of_them)} pings, {values}")
-    print(f"p99 ratio: {quantile(times['with'], 0.99) / quantile(times['without'], 0.99):.2f}")
+    ratio = quantile(times["with"], 0.99) / quantile(times["without"], 0.99)
+    print(f"p99 ratio: {ratio:.2f}, at most {LIMIT} is asked for")
     print(f"users counted: {counted} (1,000 and the one that pings); a flush afterwards took {flush:.2f} s")
+    if ratio > LIMIT:
+        sys.exit("bench: the p99 with the module is too high")
+    if counted != USERS + 1:
+        sys.exit("bench: a user is missing")
 
 
 if __name__ == "__main__":

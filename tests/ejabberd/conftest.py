@@ -40,6 +40,15 @@ def ejabberd_plugin(tmp_path_factory):
     return target / "ejabberd/mod_monthly_visitors"
 
 
+@pytest.fixture
+def copied_plugin(tmp_path, ejabberd_plugin):
+    """The built plugin, to be spoilt."""
+    folder = tmp_path / "copied/mod_monthly_visitors"
+    folder.parent.mkdir()
+    subprocess.run(["cp", "-r", ejabberd_plugin, folder], check=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def ejabberd_places(tmp_path_factory):
     """The sample database."""
@@ -66,6 +75,14 @@ def place_key():
         return "geo-?-?-?"
 
     return place_key
+
+
+@pytest.fixture(scope="session")
+def slow_disk(tmp_path_factory):
+    """What to set in a server's environment so that each sync below a path takes longer."""
+    shim = tmp_path_factory.mktemp("slow") / "slow_disk.so"
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", shim, Path(__file__).with_name("slow_disk.c"), "-ldl"], check=True)
+    return lambda path, ms: {"LD_PRELOAD": str(shim), "SLOW_PATH": path, "SLOW_MS": str(ms)}
 
 
 @pytest.fixture

@@ -219,6 +219,21 @@ class Server:
         )
         return done.returncode, (done.stdout + done.stderr).strip()
 
+    def evaluate(self, code):
+        """Runs Erlang in the node of a distributed server, and returns what it prints as."""
+        (self.folder / "code").write_text(code)
+        run = (
+            '{ok, Text} = file:read_file("code"), {ok, Tokens, _} = erl_scan:string(binary_to_list(Text)), '
+            "{ok, Parsed} = erl_parse:parse_exprs(Tokens), "
+            "case rpc:call(ejabberd@localhost, erl_eval, exprs, [Parsed, []]) of "
+            '{value, Value, _} -> io:format("~0p", [Value]), halt(0); Other -> io:format("~0p", [Other]), halt(1) end.'
+        )
+        command = ["erl", "-noinput", "-sname", "probe@localhost", "-setcookie", "test", "-dist_listen", "false"]
+        command += ["-erl_epmd_port", str(self.distribution), "-start_epmd", "false", "-eval", run]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=90)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def tcp(self, source=None, version=1, **options):
         return Tcp(self.c2s, source or "127.0.0.1", version, **options)
 

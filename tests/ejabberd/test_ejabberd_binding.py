@@ -1,9 +1,9 @@
 """The binding by itself, in an Erlang without ejabberd."""
 
+import os
 import subprocess
 
 import pytest
-from ejabberd_server import ROOT
 
 # Runs what a test gives, with C as an open counter that keeps nothing.
 PROLOGUE = """
@@ -16,11 +16,11 @@ Rows = fun() -> {ok, R} = N:report(C, undefined, undefined), [{K, V} || {_, K, V
 
 @pytest.fixture
 def erl(tmp_path, ejabberd_plugin, ejabberd_library):
-    def erl(code, prologue=PROLOGUE, expect=0):
+    def erl(code, prologue=PROLOGUE, expect=0, arguments=()):
         (tmp_path / "code").write_text(prologue + code + ",\ndone.\n")
         run = f'case catch file:script("{tmp_path}/code") of {{ok, done}} -> halt(0); Other -> io:format("~p~n", [Other]), halt(1) end.'
         done = subprocess.run(
-            ["erl", "-noinput", "-pa", ejabberd_plugin / "ebin", "-eval", run],
+            ["erl", "-noinput", *arguments, "-pa", ejabberd_plugin / "ebin", "-eval", run],
             env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LD_LIBRARY_PATH": str(ejabberd_library)},
             capture_output=True,
             text=True,
@@ -150,22 +150,46 @@ true = code:add_pathsa(filelib:wildcard("/usr/lib/*/ejabberd-*/ebin")) == ok,
 {error, {config, Text}} = N:open(C, [{<<"no such setting">>, <<>>}], self()),
 [_, Known] = string:split(Text, "known are "),
 Settings = [binary_to_atom(Key) || Key <- string:lexemes(Known, ", ")],
-Options = [Option || {Option, _} <- mod_monthly_visitors:mod_options(<<"example.net">>)],
+Options = [Option || {Option, _} <- mod_monthly_visitors:mod_options(<<"example.net">>), Option /= '_'],
 Documented = [Option || {Option, _} <- maps:get(opts, mod_monthly_visitors:mod_doc())],
 Same = lists:sort(Options),
 Same = lists:sort(Documented),
 Same = lists:sort([clients | Settings -- [host, read_only]])""")
 
 
-def test_only_memory_is_touched_on_normal_schedulers():
-    """A function that is not on this list runs on a dirty scheduler."""
-    source = (ROOT / "plugins/ejabberd/c_src/monthly_visitors_nif.c").read_text()
-    table = source[source.index("ErlNifFunc functions[]") :]
-    table = table[: table.index("};")]
-    normal = [line.split('"')[1] for line in table.splitlines() if line.rstrip().endswith(", 0},")]
-    dirty = [line.split('"')[1] for line in table.splitlines() if "ERL_NIF_DIRTY_JOB_IO_BOUND" in line]
-    assert normal == ["new", "record", "version"]
-    assert len(dirty) == 10
+def test_what_hangs_holds_no_scheduler(erl, tmp_path):
+    """Reading a pipe waits for whoever writes into it, here for ever. The node has one dirty scheduler for its files."""
+    os.mkfifo(tmp_path / "pipe")
+    erl(
+        f"""
+[spawn(fun() ->
+     H = N:new(),
+     N:open(H, [{{<<"store">>, <<"memory:">>}}, {{<<"geoip">>, <<"{tmp_path}/pipe">>}}], self())
+ end) || _ <- lists:seq(1, 30)],
+1 = erlang:system_info(dirty_io_schedulers),
+{{ok, _}} = file:read_file("/etc/hostname"),
+ok = N:record(C, <<"juliet">>, undefined, undefined, now),
+[_, _] = Rows(),
+timer:sleep(200),
+{{ok, _}} = file:read_file("/etc/hostname"),
+%% Nobody waits for what hangs, not even the end of the node.
+ok = N:close(C)""",
+        arguments=("+SDio", "1"),
+    )
+
+
+def test_a_late_answer_reaches_nobody(erl, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    erl(f"""
+H = N:new(),
+Open = fun() -> N:open(H, [{{<<"store">>, <<"memory:">>}}, {{<<"geoip">>, <<"{tmp_path}/pipe">>}}], self()) end,
+{{error, {{timeout, _}}}} = monthly_visitors_fault:within(100, Open),
+{{ok, Pipe}} = file:open("{tmp_path}/pipe", [write, raw]),
+ok = file:close(Pipe),
+timer:sleep(300),
+{{messages, []}} = process_info(self(), messages),
+{{error, {{internal, Where}}}} = monthly_visitors_fault:within(1000, fun() -> lists:nth(juliet, [romeo]) end),
+<<"error in lists:nth/2", _/binary>> = Where""")
 
 
 def test_without_its_c_part_it_says_what_is_missing(erl, tmp_path, ejabberd_plugin):

@@ -1,7 +1,7 @@
 """The commands, through ejabberdctl and REST, for administrators only."""
 
 import pytest
-from ejabberd_server import wait_for
+from ejabberd_server import ROOT, wait_for
 
 COMMANDS = {
     "monthly_visitors_report": {"host": "localhost", "month": "2026-11"},
@@ -102,3 +102,25 @@ def test_a_deleted_account_is_forgotten(server, month):
     server.register("romeo")
     server.tcp("192.0.2.1").login("romeo", resource="gajim")
     assert server.report(month) == {"geo-DE-HE-2925533": 2, "client-DESKTOP": 2}
+
+
+def test_the_example_of_the_guide_lets_the_administrator_in_and_nobody_else(ejabberd):
+    guide = (ROOT / "docs/ejabberd.md").read_text()
+    example = guide[guide.index("listen:\n") :]
+    example = example[: example.index("```")]
+    server = ejabberd(hosts=("example.net",), distributed=True)
+    for key in ("listen", "acl", "api_permissions"):
+        del server.config[key]
+    assert "5280" in example
+    (server.folder / "example.yml").write_text(example.replace("5280", str(server.http)))
+    server.config["include_config_file"] = [str(server.folder / "example.yml")]
+    server.start(wait=False)
+    server.wait_until_counting(host="example.net")
+    wait_for(lambda: server.ctl("status")[0] == 0, "ejabberdctl")
+    for user in ("admin", "juliet"):
+        assert server.ctl("register", user, "example.net", "secret")[0] == 0
+    for command, arguments in COMMANDS.items():
+        arguments = {**arguments, "host": "example.net"}
+        for user, expected in (("admin", 200), ("juliet", 403)):
+            status, answer = server.rest(command, arguments, (f"{user}@example.net", "secret"))
+            assert status == expected, f"{command} as {user}: {status} {answer}"

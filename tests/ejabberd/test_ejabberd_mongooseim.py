@@ -1,5 +1,6 @@
 """The module for MongooseIM, against a stub of its hooks: what its handlers get and must answer."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,14 @@ STUB = Path(__file__).parent / "mongooseim"
 PROLOGUE = """
 M = mod_monthly_visitors_mongooseim,
 T = <<"type">>,
+ejabberd_sup:start(),
+Wait = fun Wait(_, 0) -> never;
+           Wait(Is, Times) -> case Is() of true -> ok; false -> timer:sleep(20), Wait(Is, Times - 1) end
+       end,
+Start = fun() ->
+    ok = M:start(T, #{settings => Settings}),
+    ok = Wait(fun() -> monthly_visitors_host:counter(T) /= none end, 500)
+end,
 Hooks = M:hooks(T),
 Register = fun(Acc, User, Resource, Info) ->
     gen_hook:run(Hooks, sm_register_connection, Acc,
@@ -29,7 +38,7 @@ end,
 def erl(tmp_path, ejabberd_plugin, ejabberd_library, ejabberd_places):
     beams = tmp_path / "beams"
     beams.mkdir()
-    sources = [STUB / "gen_hook.erl", STUB / "gen_mod.erl", STUB / "jid.erl"]
+    sources = [STUB / f"{name}.erl" for name in ("ejabberd_sup", "gen_hook", "gen_mod", "jid")]
     sources.append(ROOT / "plugins/ejabberd/mongooseim/mod_monthly_visitors_mongooseim.erl")
     for source in sources:
         subprocess.run(["erlc", "-Wall", "-Werror", "-I", STUB, "-pa", beams, "-o", beams, source], check=True)
@@ -57,7 +66,7 @@ def erl(tmp_path, ejabberd_plugin, ejabberd_library, ejabberd_places):
 
 def test_a_connection_counts_and_the_accumulator_passes(erl):
     erl("""
-ok = M:start(T, #{settings => Settings}),
+Start(),
 made_up = Register(made_up, <<"Juliet">>, <<"gajim">>, #{ip => Ip, conn => c2s, auth_module => internal}),
 #{} = Register(#{}, <<"juliet">>, <<"psi">>, #{ip => Ip}),
 ok = Register(ok, <<"romeo">>, <<"gajim">>, #{ip => {{0, 0, 0, 0, 0, 65535, 49152, 513}, 1}}),
@@ -70,7 +79,7 @@ def test_handlers_raise_nothing_and_print_nothing(erl):
     output = erl("""
 Odd = [#{}, #{jid => canary}, #{jid => canary, info => canary}, #{jid => jid:make(<<"canary">>, <<"canary">>, <<>>), info => canary}],
 [acc = gen_hook:run(Hooks, Hook, acc, Params) || Params <- Odd, Hook <- [sm_register_connection, remove_user]],
-ok = M:start(T, #{settings => Settings}),
+Start(),
 [acc = gen_hook:run(Hooks, Hook, acc, Params) || Params <- Odd, Hook <- [sm_register_connection, remove_user]],
 [{ok, acc} = M:Hook(acc, Params, Extra) || Params <- Odd, Extra <- [#{}, #{host_type => <<"other">>}], Hook <- [sm_register_connection, remove_user]],
 ok = M:stop(T),
@@ -80,24 +89,48 @@ ok = M:stop(T)""")
 
 def test_a_removed_user_is_forgotten(erl):
     erl("""
-ok = M:start(T, #{settings => Settings}),
+Start(),
 ok = Register(ok, <<"juliet">>, <<"gajim">>, #{}),
 acc = gen_hook:run(Hooks, remove_user, acc, #{jid => jid:make(<<"juliet">>, <<"example.net">>, <<>>)}),
-Again = fun Again(0) -> never;
-            Again(Times) ->
-                ok = Register(ok, <<"juliet">>, <<"gajim">>, #{}),
-                case Rows() of
-                    [{<<"client-DESKTOP">>, 2}, _] -> ok;
-                    _ -> timer:sleep(20), Again(Times - 1)
-                end
-        end,
-ok = ok = Again(500),
+ok = Register(ok, <<"juliet">>, <<"gajim">>, #{}),
+ok = M:stop(T),
+[{<<"client-DESKTOP">>, 2}, _] = Rows()""")
+
+
+def test_a_handler_may_stop_the_others(erl):
+    """That ours lets them go on is no matter of the stub."""
+    erl("""
+Stop = {remove_user, T, fun(_, _, _) -> {stop, stopped} end, #{}, 10},
+stopped = gen_hook:run([Stop | Hooks], remove_user, acc, #{}),
+acc = gen_hook:run(Hooks, remove_user, acc, #{})""")
+
+
+def test_a_database_that_hangs_does_not_keep_the_server_from_starting(erl, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "settings.toml").write_text(f"store = 'memory:'\ngeoip = '{tmp_path}/pipe'\n")
+    erl("""
+ok = M:start(T, #{settings => Settings}),
+ok = Register(ok, <<"juliet">>, <<"gajim">>, #{}),
+none = monthly_visitors_host:counter(T),
 ok = M:stop(T)""")
+
+
+def test_a_process_that_crashes_comes_back_and_counts_meanwhile(erl):
+    erl("""
+Start(),
+Process = whereis(monthly_visitors_type),
+exit(Process, kill),
+ok = Register(ok, <<"juliet">>, <<"gajim">>, #{}),
+ok = Wait(fun() -> lists:member(whereis(monthly_visitors_type), [Process, undefined]) == false end, 500),
+ok = Register(ok, <<"romeo">>, <<"gajim">>, #{}),
+ok = M:stop(T),
+[{<<"client-DESKTOP">>, 2}, _] = Rows()""")
 
 
 def test_what_is_wrong_is_logged_and_the_server_starts(erl):
     output = erl("""
 ok = M:start(T, #{settings => "/nowhere/settings.toml"}),
+ok = Wait(fun() -> re:run(monthly_visitors_host:status(T), "nowhere") /= nomatch end, 500),
 ok = Register(ok, <<"juliet">>, <<"gajim">>, #{}),
 ok = M:stop(T)""")
     assert "/nowhere/settings.toml" in output

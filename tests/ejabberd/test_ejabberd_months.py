@@ -1,6 +1,7 @@
 """Users who are there in a new month without a new login: resumed streams and sessions that stay open."""
 
 import os
+import subprocess
 from datetime import datetime, timezone
 
 import pytest
@@ -11,10 +12,22 @@ NOVEMBER = datetime(2026, 11, 1, tzinfo=timezone.utc)
 HOUR = 3600
 
 
+# Instead of the module's own clock: the time is that of a file.
+CLOCK = """
+-module(monthly_visitors_clock).
+-export([login/0, seconds/0, tick/0]).
+login() -> seconds().
+seconds() -> {{ok, Text}} = file:read_file("{file}"), binary_to_integer(Text).
+tick() -> 50.
+"""
+
+
 @pytest.fixture
-def clock(tmp_path):
+def clock(tmp_path, copied_plugin):
     """Sets the time that the module takes for now."""
     file = tmp_path / "clock"
+    (tmp_path / "monthly_visitors_clock.erl").write_text(CLOCK.format(file=file))
+    subprocess.run(["erlc", "-o", copied_plugin / "ebin", tmp_path / "monthly_visitors_clock.erl"], check=True)
 
     def set_clock(time, hours=0):
         new = file.with_suffix(".new")
@@ -22,15 +35,12 @@ def clock(tmp_path):
         os.rename(new, file)
 
     set_clock(OCTOBER)
-    set_clock.file = file
     return set_clock
 
 
 @pytest.fixture
-def server(ejabberd, clock):
-    server = ejabberd()
-    server.arguments += ["-ejabberd", "monthly_visitors_clock", f'"{clock.file}"']
-    server.start()
+def server(ejabberd, clock, copied_plugin):
+    server = ejabberd(plugin=copied_plugin).start()
     server.register_admin()
     server.wait_until_counting()
     return server
@@ -75,3 +85,20 @@ def test_sessions_that_only_stay_open_are_swept_over_a_day(server, clock):
     server.tcp("203.0.113.1").login("user0", resource="converse")
     assert server.report("2026-11") == {"geo-DE-HE-2925533": 59, "client-DESKTOP": 59}
     assert server.report("2026-10") == {"geo-DE-HE-2925533": 60, "client-DESKTOP": 60}
+
+
+def test_who_finds_the_store_full_is_swept_again(ejabberd, clock, copied_plugin):
+    server = ejabberd({"pending_limit": 4, "flush_interval": "1h"}, plugin=copied_plugin).start()
+    server.register_admin()
+    server.wait_until_counting()
+    users = [f"user{i}" for i in range(12)]
+    server.register(*users)
+    clients = []
+    for user in users:
+        clients.append(server.tcp("192.0.2.1").login(user, resource="gajim"))
+        server.admin("monthly_visitors_flush", host="localhost")
+    assert server.report("2026-10") == {"geo-DE-HE-2925533": 12, "client-DESKTOP": 12}
+    clock(NOVEMBER, 24)
+    wait_for(lambda: "was not counted: too many visits wait for the store" in server.log(), "the warning")
+    # Each report has the store take what waits.
+    wait_for(lambda: server.report("2026-11") == {"geo-DE-HE-2925533": 12, "client-DESKTOP": 12}, "the rest of them")

@@ -1,9 +1,11 @@
-/* The library as functions of Erlang. No policy: see mod_monthly_visitors.erl.
+/* The library as functions of Erlang. No policy: see monthly_visitors_host.erl.
 
-   Recording touches memory only and runs on a normal scheduler, all that may
-   touch a disk or a network on a dirty one. Nothing raises an exception that
-   would carry its arguments into a stack trace: what is wrong with an argument
-   is answered like any other error. */
+   Recording touches memory only and runs on a normal scheduler. What may touch
+   a disk or a network runs in a thread of its own, which answers by a message:
+   there are ten dirty schedulers for all files of a node, and ten calls that
+   wait for a disk that hangs would stop the node. Nothing raises an exception
+   that would carry its arguments into a stack trace: what is wrong with an
+   argument is answered like any other error. */
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -13,6 +15,9 @@
 
 /* The longest text that the library takes, and its NUL. */
 enum { TEXT_SIZE = 3072 };
+
+/* The most arguments that a function has. */
+enum { MOST_ARGUMENTS = 4 };
 
 /* A counter and who is told its log lines. It outlives the resource that
    points to it, as closing may take a while. */
@@ -29,8 +34,8 @@ struct handle {
 
 static ErlNifResourceType *handle_type;
 
-/* The environment of the call that this thread is in. A message needs it; the
-   library's own threads have none. */
+/* The environment of the call that this thread of Erlang is in. A message from
+   there needs it; all other threads have none. */
 static __thread ErlNifEnv *caller;
 
 static ERL_NIF_TERM atom(ErlNifEnv *env, const char *name)
@@ -110,7 +115,7 @@ static int get_optional(ErlNifEnv *env, ERL_NIF_TERM term, char text[TEXT_SIZE],
 
 static struct counter *get_counter(ErlNifEnv *env, ERL_NIF_TERM term)
 {
-  struct handle *handle; /* without a counter if there was no memory for one */
+  struct handle *handle; /* without a counter if there was no memory for its lock */
   return enif_get_resource(env, term, handle_type, (void **)&handle) ? handle->counter : NULL;
 }
 
@@ -161,6 +166,24 @@ static ERL_NIF_TERM new_counter(ErlNifEnv *env, int argc, const ERL_NIF_TERM arg
   return term;
 }
 
+/* Starts a thread that nobody waits for, without signals, which are for the
+   threads of the host; 0 if there is none. Threads of enif_thread_create must
+   be joined, and who joins one that a hung disk holds, hangs with it. Nothing
+   is unmapped under such a thread: neither library ever is (-z nodelete). */
+static int start_thread(void *(*body)(void *), void *argument)
+{
+  pthread_t thread;
+  sigset_t all, before;
+  int failed;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  failed = pthread_create(&thread, NULL, body, argument);
+  if (!failed)
+    pthread_detach(thread);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return !failed;
+}
+
 static void *free_counter(void *argument)
 {
   struct counter *counter = argument;
@@ -171,22 +194,16 @@ static void *free_counter(void *argument)
 }
 
 /* Runs when the last reference is collected, on whatever scheduler did that.
-   Closing may wait for a disk, so a thread of its own does it; a counter for
-   which there is no thread is left as it is, rather than block the scheduler.
-   Signals are for the threads of the host. */
+   Closing may wait for a disk; without a thread for it the store stays open,
+   rather than block the scheduler. */
 static void collect(ErlNifEnv *env, void *object)
 {
   struct handle *handle = object;
-  pthread_t thread;
-  sigset_t all, before;
-  (void)env;
-  if (handle->counter == NULL)
+  if (handle->counter == NULL || start_thread(free_counter, handle->counter))
     return;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  if (pthread_create(&thread, NULL, free_counter, handle->counter) == 0)
-    pthread_detach(thread);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  caller = enif_thread_type() == ERL_NIF_THR_UNDEFINED ? NULL : env;
+  send_line(handle->counter, MV_LOG_ERROR, "there is no thread to close the store, which stays open until the node ends");
+  caller = NULL;
 }
 
 /* One setting: {Key, Value}, {client, Pattern, Category} or {file, Path}. */
@@ -247,10 +264,8 @@ static ERL_NIF_TERM open_counter(ErlNifEnv *env, int argc, const ERL_NIF_TERM ar
   counter->listener = listener;
   counter->has_listener = 1;
   enif_mutex_unlock(counter->lock);
-  caller = env;
   mv_config_set_log(config, send_line, counter);
   status = mv_open(counter->mv, config, &error);
-  caller = NULL;
   mv_config_free(config);
   return result(env, status, &error);
 }
@@ -287,9 +302,7 @@ static ERL_NIF_TERM flush(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     return bad_argument(env, no_counter);
   if (!enif_get_uint(env, argv[1], &timeout_ms))
     return bad_argument(env, "not a time in milliseconds");
-  caller = env;
   status = mv_flush(counter->mv, timeout_ms, &error);
-  caller = NULL;
   return result(env, status, &error);
 }
 
@@ -301,9 +314,7 @@ static ERL_NIF_TERM close_counter(ErlNifEnv *env, int argc, const ERL_NIF_TERM a
   (void)argc;
   if (counter == NULL)
     return bad_argument(env, no_counter);
-  caller = env;
   status = mv_close(counter->mv, &error);
-  caller = NULL;
   return result(env, status, &error);
 }
 
@@ -315,9 +326,7 @@ static ERL_NIF_TERM reload_geoip(ErlNifEnv *env, int argc, const ERL_NIF_TERM ar
   (void)argc;
   if (counter == NULL)
     return bad_argument(env, no_counter);
-  caller = env;
   status = mv_reload_geoip(counter->mv, &error);
-  caller = NULL;
   return result(env, status, &error);
 }
 
@@ -332,9 +341,7 @@ static ERL_NIF_TERM purge(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     return bad_argument(env, no_counter);
   if (!get_text(env, argv[1], month))
     return bad_argument(env, "not a month");
-  caller = env;
   status = mv_purge(counter->mv, month, &error);
-  caller = NULL;
   return result(env, status, &error);
 }
 
@@ -349,9 +356,7 @@ static ERL_NIF_TERM forget(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     return bad_argument(env, no_counter);
   if (!get_text(env, argv[1], user))
     return bad_argument(env, "the user is no text, is too long or contains NUL");
-  caller = env;
   status = mv_forget(counter->mv, user, &error);
-  caller = NULL;
   return result(env, status, &error);
 }
 
@@ -369,9 +374,7 @@ static const mv_report *make_report(ErlNifEnv *env, const ERL_NIF_TERM argv[], m
     strcpy(error->message, counter == NULL ? no_counter : "not a month");
     return NULL;
   }
-  caller = env;
   status = mv_report_new(counter->mv, first, last, &report, error);
-  caller = NULL;
   return status == MV_OK ? report : NULL;
 }
 
@@ -426,9 +429,7 @@ static ERL_NIF_TERM health(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     return bad_argument(env, no_counter);
   if (!get_text(env, argv[1], name))
     return bad_argument(env, "not a name");
-  caller = env;
   status = mv_health(counter->mv, name, &value, &error);
-  caller = NULL;
   return status == MV_OK ? ok_value(env, enif_make_int64(env, value)) : result(env, status, &error);
 }
 
@@ -443,9 +444,7 @@ static ERL_NIF_TERM copy(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     to = make_config(env, argv[1], &error);
   status = error.code;
   if (to != NULL) {
-    caller = env;
     status = mv_copy(from, to, &error);
-    caller = NULL;
   }
   mv_config_free(from);
   mv_config_free(to);
@@ -459,22 +458,84 @@ static ERL_NIF_TERM version(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
   return make_text(env, mv_version());
 }
 
+/* What start/3 runs in a thread. Their environment is one of no process. */
+static const struct function {
+  const char *name;
+  unsigned arity;
+  ERL_NIF_TERM (*run)(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[]);
+} slow_functions[] = {
+  {"open", 3, open_counter},
+  {"flush", 2, flush},
+  {"close", 1, close_counter},
+  {"reload_geoip", 1, reload_geoip},
+  {"purge", 2, purge},
+  {"forget", 2, forget},
+  {"report", 3, report},
+  {"report_text", 4, report_text},
+  {"copy", 2, copy},
+};
+
+/* A call under way. The arguments are copies, and keep the counter. */
+struct call {
+  const struct function *function;
+  ErlNifPid from;
+  ErlNifEnv *env;
+  ERL_NIF_TERM reference;
+  ERL_NIF_TERM arguments[MOST_ARGUMENTS];
+};
+
+static void *run_call(void *argument)
+{
+  struct call *call = argument;
+  ERL_NIF_TERM answer = call->function->run(call->env, (int)call->function->arity, call->arguments);
+  enif_send(NULL, &call->from, call->env, enif_make_tuple2(call->env, call->reference, answer));
+  enif_free_env(call->env);
+  enif_free(call);
+  return NULL;
+}
+
+static const struct function *find_function(ErlNifEnv *env, ERL_NIF_TERM name)
+{
+  size_t i;
+  for (i = 0; i < sizeof slow_functions / sizeof *slow_functions; i++)
+    if (is_atom(env, name, slow_functions[i].name))
+      return &slow_functions[i];
+  return NULL;
+}
+
+/* start(Reference, Function, Arguments): ok, and {Reference, Answer} when the
+   function has come to its end. */
+static ERL_NIF_TERM start(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+  const struct function *function = find_function(env, argv[1]);
+  ERL_NIF_TERM head, list = argv[2];
+  unsigned length, i;
+  struct call *call;
+  (void)argc;
+  if (function == NULL || !enif_get_list_length(env, list, &length) || length != function->arity)
+    return bad_argument(env, "there is no such function");
+  call = enif_alloc(sizeof *call);
+  if (call == NULL)
+    return failure(env, MV_ERR_INTERNAL, "no memory");
+  call->function = function;
+  call->env = enif_alloc_env();
+  call->reference = enif_make_copy(call->env, argv[0]);
+  for (i = 0; enif_get_list_cell(env, list, &head, &list); i++)
+    call->arguments[i] = enif_make_copy(call->env, head);
+  if (enif_self(env, &call->from) != NULL && start_thread(run_call, call))
+    return atom(env, "ok");
+  enif_free_env(call->env);
+  enif_free(call);
+  return failure(env, MV_ERR_INTERNAL, "the system has no thread to spare");
+}
+
+/* All of these touch memory only. */
 static ErlNifFunc functions[] = {
-  /* Memory only. */
   {"new", 0, new_counter, 0},
   {"record", 5, record, 0},
+  {"health", 2, health, 0},
   {"version", 0, version, 0},
-  /* Disk or network. */
-  {"open", 3, open_counter, ERL_NIF_DIRTY_JOB_IO_BOUND},
-  {"flush", 2, flush, ERL_NIF_DIRTY_JOB_IO_BOUND},
-  {"close", 1, close_counter, ERL_NIF_DIRTY_JOB_IO_BOUND},
-  {"reload_geoip", 1, reload_geoip, ERL_NIF_DIRTY_JOB_IO_BOUND},
-  {"purge", 2, purge, ERL_NIF_DIRTY_JOB_IO_BOUND},
-  {"forget", 2, forget, ERL_NIF_DIRTY_JOB_IO_BOUND},
-  {"report", 3, report, ERL_NIF_DIRTY_JOB_IO_BOUND},
-  {"report_text", 4, report_text, ERL_NIF_DIRTY_JOB_IO_BOUND},
-  {"health", 2, health, ERL_NIF_DIRTY_JOB_IO_BOUND},
-  {"copy", 2, copy, ERL_NIF_DIRTY_JOB_IO_BOUND},
+  {"start", 3, start, 0},
 };
 
 static int load(ErlNifEnv *env, void **private, ERL_NIF_TERM info)

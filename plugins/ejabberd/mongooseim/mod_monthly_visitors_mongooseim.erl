@@ -6,18 +6,23 @@
 %%%     settings = "/etc/monthly-visitors.toml"
 %%%
 %%% The file has all settings, the store among them. It needs, beside this
-%%% module, monthly_visitors_login and monthly_visitors_nif.
+%%% module, all whose names begin with monthly_visitors_.
 -module(mod_monthly_visitors_mongooseim).
 
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, hooks/1, config_spec/0, supported_features/0]).
 -export([sm_register_connection/3, remove_user/3]).
+-export([settings/1, opened/1]).
 
 -include("mongoose_config_spec.hrl").
 -include_lib("kernel/include/logger.hrl").
 
--define(COUNTER(HostType), {?MODULE, HostType}).
+-define(PARENT, ejabberd_sup).
+-define(FILE_OF(HostType), {?MODULE, HostType}).
+
+%% How long the end of the module may wait for the last visits, in ms.
+-define(PATIENCE, 30000).
 
 -spec config_spec() -> #section{}.
 config_spec() ->
@@ -31,75 +36,36 @@ hooks(HostType) ->
     [{sm_register_connection, HostType, fun ?MODULE:sm_register_connection/3, #{}, 90},
      {remove_user, HostType, fun ?MODULE:remove_user/3, #{}, 90}].
 
-%% Always ok: counting must not keep the server from starting.
+%% Always ok: counting must not keep the server from starting. The counter is
+%% opened meanwhile, and tried again each minute if that fails.
 start(HostType, #{settings := File}) ->
     try
         case monthly_visitors_nif:load_error() of
             none ->
-                open(HostType, unicode:characters_to_binary(File));
+                persistent_term:put(?FILE_OF(HostType), unicode:characters_to_binary(File)),
+                Start = {monthly_visitors_host, start_link,
+                         [HostType, fun ?MODULE:settings/1, fun ?MODULE:opened/1]},
+                ok = monthly_visitors_sup:start_child(?PARENT, {host, HostType}, Start);
             Why ->
-                ?LOG_ERROR(#{what => monthly_visitors_not_counted, host_type => HostType,
-                             reason => iolist_to_binary(Why)})
+                ?LOG_ERROR("Not counting visitors of ~ts: ~ts", [HostType, Why])
         end
     catch
-        Class:_ ->
-            ?LOG_ERROR(#{what => monthly_visitors_not_counted, host_type => HostType,
-                         reason => Class})
+        Class:_:Stack ->
+            ?LOG_ERROR("Not counting visitors of ~ts: ~ts",
+                       [HostType, monthly_visitors_fault:where(Class, Stack)])
     end,
     ok.
 
-open(HostType, File) ->
-    Counter = monthly_visitors_nif:new(),
-    Process = spawn(fun() -> serve(Counter, HostType) end),
-    Settings = [{file, File}, {<<"host">>, HostType}],
-    case monthly_visitors_nif:open(Counter, Settings, Process) of
-        ok ->
-            persistent_term:put(?COUNTER(HostType), {Counter, Process});
-        {error, {_, Text}} ->
-            Process ! stop,
-            ?LOG_ERROR(#{what => monthly_visitors_not_counted, host_type => HostType,
-                         reason => Text})
-    end.
-
 stop(HostType) ->
-    case persistent_term:get(?COUNTER(HostType), none) of
-        none ->
-            ok;
-        {_, Process} ->
-            %% What was read is no copy, so another process closes the counter
-            %% that it has: closing must not run with a term that is erased.
-            Ref = monitor(process, Process),
-            persistent_term:erase(?COUNTER(HostType)),
-            Process ! close,
-            receive {'DOWN', Ref, process, _, _} -> ok end
-    end.
+    monthly_visitors_sup:stop_child(?PARENT, {host, HostType}),
+    monthly_visitors_host:close([HostType], ?PATIENCE).
 
-%% Writes log lines, forgets users one after the other, and closes.
-serve(Counter, HostType) ->
-    receive
-        stop ->
-            ok;
-        close ->
-            case monthly_visitors_nif:close(Counter) of
-                ok ->
-                    ok;
-                {error, {_, Text}} ->
-                    ?LOG_ERROR(#{what => monthly_visitors_lost, host_type => HostType,
-                                 reason => Text})
-            end;
-        {monthly_visitors, Level, Line} ->
-            logger:log(Level, #{what => monthly_visitors, host_type => HostType, text => Line}),
-            serve(Counter, HostType);
-        {forget, Name} ->
-            try monthly_visitors_nif:forget(Counter, Name())
-            catch
-                %% What is caught may contain the name.
-                _:_ -> ok
-            end,
-            serve(Counter, HostType);
-        _ ->
-            serve(Counter, HostType)
-    end.
+%% One store serves all domains of a host type, whatever host the file has.
+settings(HostType) ->
+    {ok, [{file, persistent_term:get(?FILE_OF(HostType))}, {<<"host">>, HostType}]}.
+
+opened(_HostType) ->
+    ok.
 
 %% A login or a resumed stream. Raises nothing, and passes the accumulator on.
 -spec sm_register_connection(Acc, map(), map()) -> {ok, Acc}.
@@ -107,13 +73,11 @@ sm_register_connection(Acc, Params, Extra) ->
     try
         #{jid := JID, info := Info} = Params,
         #{host_type := HostType} = Extra,
-        case {jid:to_lower(JID), persistent_term:get(?COUNTER(HostType), none)} of
-            {{<<>>, _, _}, _} ->
+        case jid:to_lower(JID) of
+            {<<>>, _, _} ->
                 ok;
-            {_, none} ->
-                ok;
-            {{User, Server, Resource}, {Counter, _}} ->
-                monthly_visitors_login:record(Counter, name(User, Server), Resource, Info, now)
+            {User, Server, Resource} ->
+                monthly_visitors_host:record(HostType, name(User, Server), Resource, Info)
         end
     catch
         _:_ -> ok
@@ -126,13 +90,18 @@ remove_user(Acc, Params, Extra) ->
         #{jid := JID} = Params,
         #{host_type := HostType} = Extra,
         {User, Server, _} = jid:to_lower(JID),
-        {_, Process} = persistent_term:get(?COUNTER(HostType)),
-        Process ! {forget, fun() -> name(User, Server) end}
+        case monthly_visitors_host:forget(HostType, name(User, Server)) of
+            {error, Text} ->
+                ?LOG_WARNING("The mark of a deleted account of ~ts stays until the month is over: ~ts",
+                             [HostType, Text]);
+            _ ->
+                ok
+        end
     catch
         _:_ -> ok
     end,
     {ok, Acc}.
 
-%% A host type has many domains.
+%% A host type may have many domains.
 name(User, Server) ->
     <<User/binary, "@", Server/binary>>.

@@ -7,6 +7,10 @@
 
 -include("ejabberd_commands.hrl").
 
+%% How long a command may take, in ms. The library itself waits 10 s for visits
+%% that are not yet in the store.
+-define(PATIENCE, 30000).
+
 %% With more arguments, registering cannot be undone in ejabberd 21.12 to 24.12.
 -spec register() -> any().
 register() ->
@@ -15,7 +19,6 @@ register() ->
 -spec unregister() -> any().
 unregister() ->
     ejabberd_commands:unregister_commands(specs()).
-
 
 specs() ->
     [#ejabberd_commands{
@@ -85,7 +88,7 @@ specs() ->
 
 -spec report(binary(), binary()) -> [{Key :: binary(), non_neg_integer()}] | failure().
 report(Host, Month) ->
-    command(Host,
+    command(Host, "month",
             fun(Counter) ->
                     case monthly_visitors_nif:report(Counter, Month, Month) of
                         {ok, Rows} -> [{Key, Count} || {_, Key, Count} <- Rows];
@@ -95,31 +98,35 @@ report(Host, Month) ->
 
 -spec purge(binary(), binary()) -> {ok, string()} | failure().
 purge(Host, Before) ->
-    command(Host, fun(Counter) -> monthly_visitors_nif:purge(Counter, Before) end).
+    command(Host, "before", fun(Counter) -> monthly_visitors_nif:purge(Counter, Before) end).
 
 -spec forget(binary(), binary()) -> {ok, string()} | failure().
 forget(User, Host) ->
-    command(Host,
+    command(Host, "user",
             fun(_) ->
                     case jid:nodeprep(User) of
                         LUser when is_binary(LUser), LUser /= <<>> ->
-                            case mod_monthly_visitors:forget_user(jid:nameprep(Host), LUser) of
-                                ok -> ok;
-                                {error, Text} -> {error, {storage, Text}}
-                            end;
+                            forget_user(jid:nameprep(Host), LUser);
                         _ ->
-                            {error, {argument, <<"not the name of a user">>}}
+                            {error, {config, <<"not the name of a user">>}}
                     end
             end).
 
+forget_user(Host, LUser) ->
+    case monthly_visitors_host:forget(Host, LUser) of
+        ok -> ok;
+        later -> {error, {closed, <<"the store is not open; the user is forgotten as soon as it is">>}};
+        {error, Text} -> {error, {storage, Text}}
+    end.
+
 -spec flush(binary()) -> {ok, string()} | failure().
 flush(Host) ->
-    command(Host, fun(Counter) -> monthly_visitors_nif:flush(Counter, 10000) end).
+    command(Host, "host", fun(Counter) -> monthly_visitors_nif:flush(Counter, 10000) end).
 
 -spec health(binary()) -> [{Name :: binary(), integer()}] | failure().
 health(Host) ->
     Names = [<<"pending">>, <<"last_flush">>, <<"failing">>, <<"geoip_built">>, <<"asn_built">>],
-    command(Host,
+    command(Host, "host",
             fun(Counter) ->
                     Answers = [{Name, monthly_visitors_nif:health(Counter, Name)} || Name <- Names],
                     case [Failure || {_, {error, _} = Failure} <- Answers] of
@@ -128,17 +135,27 @@ health(Host) ->
                     end
             end).
 
-%% Errors are in the form that gives ejabberdctl exit status 1 and HTTP status 400.
-command(Host, Do) ->
-    try
-        case mod_monthly_visitors:counter(jid:nameprep(Host)) of
-            none -> {error, "visitors of this host are not counted; the log may say why"};
-            Counter -> answer(Do(Counter))
-        end
-    catch
-        _:_ -> {error, "the command failed"}
+%% Errors are in the form that gives ejabberdctl exit status 1 and HTTP status
+%% 400. Only months can be wrong arguments for the library, which knows them by
+%% another name than the command.
+command(Host, Argument, Do) ->
+    LHost = jid:nameprep(Host),
+    case is_binary(LHost) andalso gen_mod:is_loaded(LHost, mod_monthly_visitors) of
+        false ->
+            {error, "visitors of this host are not counted: it is no host of this server, or has no mod_monthly_visitors"};
+        true ->
+            case monthly_visitors_host:counter(LHost) of
+                none ->
+                    text(["visitors of this host are not counted: ", monthly_visitors_host:status(LHost)]);
+                Counter ->
+                    answer(Argument, monthly_visitors_fault:within(?PATIENCE, fun() -> Do(Counter) end))
+            end
     end.
 
-answer(ok) -> {ok, "done"};
-answer({error, {_, Text}}) -> {error, binary_to_list(Text)};
-answer(Rows) -> Rows.
+answer(_, ok) -> {ok, "done"};
+answer(Argument, {error, {argument, _}}) -> text([Argument, " is not written as YYYY-MM"]);
+answer(_, {error, {_, Text}}) -> text(Text);
+answer(_, Rows) -> Rows.
+
+text(Text) ->
+    {error, binary_to_list(iolist_to_binary(Text))}.

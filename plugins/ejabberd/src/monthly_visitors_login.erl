@@ -35,11 +35,9 @@ value(Key, Info) when is_list(Info) ->
 value(_, _) ->
     undefined.
 
-%% The address of a connection as text. IPv4 of an IPv6 listener is
-%% {0,0,0,0,0,65535,_,_}; a unix socket is {local, _}, and has none.
+%% The address of a connection as text, which the library reads in any form. A
+%% unix socket is {local, _}, and has none.
 -spec address(term()) -> binary() | undefined.
-address({{0, 0, 0, 0, 0, 65535, High, Low}, Port}) ->
-    address({{High bsr 8, High band 255, Low bsr 8, Low band 255}, Port});
 address({Address, _Port}) when is_tuple(Address) ->
     case inet:ntoa(Address) of
         {error, _} -> undefined;

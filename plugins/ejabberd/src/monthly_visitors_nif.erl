@@ -1,4 +1,9 @@
-%%% The library as Erlang functions. No policy here: see mod_monthly_visitors.
+%%% The library as Erlang functions. No policy here: see monthly_visitors_host.
+%%%
+%%% Recording, health/2 and new/0 touch memory only. All others may wait for a
+%%% disk or a network: they run in a thread of the system, and the calling
+%%% process waits for its message. No scheduler waits, whatever hangs. Who does
+%%% not want to wait for ever calls them in a process that can be killed.
 %%%
 %%% Nothing here raises an error that carries its arguments, so no user can
 %%% reach a stack trace. Without its C part, each function but load_error/0
@@ -12,8 +17,7 @@
 -export_type([counter/0, failure/0, reason/0, setting/0]).
 
 -on_load(load/0).
--nifs([version/0, new/0, open/3, record/5, flush/2, close/1, reload_geoip/1,
-       purge/2, forget/2, report/3, report_text/4, health/2, copy/2]).
+-nifs([version/0, new/0, record/5, health/2, start/3]).
 
 %% Closes when nobody refers to it any more. What cannot be written then is
 %% lost: close it first to be told.
@@ -84,58 +88,11 @@ version() ->
 new() ->
     erlang:nif_error(not_loaded).
 
-%% Opens a counter, or changes the settings of an open one, atomically. Its log
-%% lines are sent to the process: {monthly_visitors, Level, Line}, Level being
-%% error, warning, info or debug. Reads disks, and asks the network if the
-%% store is there.
--spec open(counter(), [setting()], pid()) -> ok | failure().
-open(_Counter, _Settings, _Listener) ->
-    erlang:nif_error(not_loaded).
-
-%% Counts a login, in memory. The time is in Unix seconds.
+%% Counts a login. The time is in Unix seconds.
 -spec record(counter(), User :: binary(), Ip :: binary() | undefined,
              Resource :: binary() | undefined, now | integer()) ->
           ok | {error, reason()}.
 record(_Counter, _User, _Ip, _Resource, _Time) ->
-    erlang:nif_error(not_loaded).
-
-%% Waits until all that was recorded before is in the store.
--spec flush(counter(), TimeoutMs :: non_neg_integer()) -> ok | failure().
-flush(_Counter, _TimeoutMs) ->
-    erlang:nif_error(not_loaded).
-
-%% Flushes and closes. After a failure the counter is as open as before.
--spec close(counter()) -> ok | failure().
-close(_Counter) ->
-    erlang:nif_error(not_loaded).
-
-%% Reads the databases again now, rather than within a minute of their change.
--spec reload_geoip(counter()) -> ok | failure().
-reload_geoip(_Counter) ->
-    erlang:nif_error(not_loaded).
-
-%% Deletes the totals of the months before.
--spec purge(counter(), month()) -> ok | failure().
-purge(_Counter, _Before) ->
-    erlang:nif_error(not_loaded).
-
-%% Deletes what is kept of a user. Waits for the store.
--spec forget(counter(), User :: binary()) -> ok | failure().
-forget(_Counter, _User) ->
-    erlang:nif_error(not_loaded).
-
-%% The totals of the months between the two, both included, sorted.
--spec report(counter(), First :: month() | undefined,
-             Last :: month() | undefined) ->
-          {ok, [{month(), Key :: binary(), non_neg_integer()}]} | failure().
-report(_Counter, _First, _Last) ->
-    erlang:nif_error(not_loaded).
-
-%% The same as text: <<"table">>, <<"json">>, <<"csv">>, ...
--spec report_text(counter(), First :: month() | undefined,
-                  Last :: month() | undefined, Format :: binary()) ->
-          {ok, binary()} | failure().
-report_text(_Counter, _First, _Last, _Format) ->
     erlang:nif_error(not_loaded).
 
 %% One value of mv_health: <<"pending">>, <<"last_flush">>, ...
@@ -143,7 +100,66 @@ report_text(_Counter, _First, _Last, _Format) ->
 health(_Counter, _Name) ->
     erlang:nif_error(not_loaded).
 
+%% Opens a counter, or changes the settings of an open one, atomically. Its log
+%% lines are sent to the process: {monthly_visitors, Level, Line}, Level being
+%% error, warning, info or debug. Reads disks, and asks the network if the
+%% store is there.
+-spec open(counter(), [setting()], pid()) -> ok | failure().
+open(Counter, Settings, Listener) ->
+    call(open, [Counter, Settings, Listener]).
+
+%% Waits until all that was recorded before is in the store.
+-spec flush(counter(), TimeoutMs :: non_neg_integer()) -> ok | failure().
+flush(Counter, TimeoutMs) ->
+    call(flush, [Counter, TimeoutMs]).
+
+%% Flushes and closes. After a failure the counter is as open as before.
+-spec close(counter()) -> ok | failure().
+close(Counter) ->
+    call(close, [Counter]).
+
+%% Reads the databases again now, rather than within a minute of their change.
+-spec reload_geoip(counter()) -> ok | failure().
+reload_geoip(Counter) ->
+    call(reload_geoip, [Counter]).
+
+%% Deletes the totals of the months before.
+-spec purge(counter(), month()) -> ok | failure().
+purge(Counter, Before) ->
+    call(purge, [Counter, Before]).
+
+%% Deletes what is kept of a user.
+-spec forget(counter(), User :: binary()) -> ok | failure().
+forget(Counter, User) ->
+    call(forget, [Counter, User]).
+
+%% The totals of the months between the two, both included, sorted.
+-spec report(counter(), First :: month() | undefined,
+             Last :: month() | undefined) ->
+          {ok, [{month(), Key :: binary(), non_neg_integer()}]} | failure().
+report(Counter, First, Last) ->
+    call(report, [Counter, First, Last]).
+
+%% The same as text: <<"table">>, <<"json">>, <<"csv">>, ...
+-spec report_text(counter(), First :: month() | undefined,
+                  Last :: month() | undefined, Format :: binary()) ->
+          {ok, binary()} | failure().
+report_text(Counter, First, Last, Format) ->
+    call(report_text, [Counter, First, Last, Format]).
+
 %% Copies all totals of one store into another; both are given by settings.
 -spec copy(From :: [setting()], To :: [setting()]) -> ok | failure().
-copy(_From, _To) ->
+copy(From, To) ->
+    call(copy, [From, To]).
+
+call(Function, Arguments) ->
+    Ref = make_ref(),
+    case start(Ref, Function, Arguments) of
+        ok -> receive {Ref, Answer} -> Answer end;
+        Failure -> Failure
+    end.
+
+%% Starts a function in a thread; {Ref, Answer} comes when it has ended.
+-spec start(reference(), atom(), list()) -> ok | failure().
+start(_Ref, _Function, _Arguments) ->
     erlang:nif_error(not_loaded).

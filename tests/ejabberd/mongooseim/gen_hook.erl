@@ -11,10 +11,12 @@
 
 -spec run([hook_tuple()], atom(), term(), map()) -> term().
 run(Hooks, Name, Acc, Params) ->
-    lists:foldl(
-      fun({_, HostType, Handler, Extra, Priority}, Before) when is_integer(Priority), Priority > 0 ->
-              {ok, After} = Handler(Before, Params, Extra#{hook_name => Name, hook_tag => HostType,
-                                                           host_type => HostType}),
-              After
-      end,
-      Acc, [Hook || {Hooked, _, _, _, _} = Hook <- Hooks, Hooked == Name]).
+    run([Hook || {Hooked, _, _, _, _} = Hook <- Hooks, Hooked == Name], Acc, Params).
+
+run([], Acc, _) ->
+    Acc;
+run([{Name, HostType, Handler, Extra, Priority} | Hooks], Before, Params) when is_integer(Priority), Priority > 0 ->
+    case Handler(Before, Params, Extra#{hook_name => Name, hook_tag => HostType, host_type => HostType}) of
+        {ok, After} -> run(Hooks, After, Params);
+        {stop, After} -> After
+    end.
