@@ -34,7 +34,7 @@ fn record(store: &mut dyn Store, month: Month) {
             Visit {
                 marker: marking.of(user),
                 user: Some(KeptUser::from(user)),
-                place: keys.id(&format!("geo-DE-?-{}", round % 9)),
+                place: keys.id(format!("geo-DE-?-{}", round % 9)),
                 client: keys.id("client-IOS"),
                 asn: None,
             }
