@@ -20,9 +20,9 @@ use arc_swap::ArcSwap;
 
 pub(crate) use self::view::{Stage, View};
 
-use self::intake::{Forgotten, Intake, Phase};
+use self::intake::{Intake, Phase};
 use crate::calendar::Calendar;
-use crate::store::{self, Character, MonthState, OpenMonth, Store, Visit};
+use crate::store::{self, Character, Forgotten, MonthState, OpenMonth, Store, Visit};
 use crate::sync::{Condvar, Mutex};
 use crate::tally::Tally;
 use crate::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Config, Counts, Error, KeptUser, KeyId, KeyTable, Marker, Month, MonthKey, Realm, Totals, User,
+    Config, Counts, Error, KeptUser, KeyId, KeyTable, Marker, Month, MonthKey, Realm, Totals,
 };
 
 #[cfg(test)]
@@ -137,6 +137,15 @@ pub struct Batch<'a> {
     pub keys: &'a KeyTable,
 }
 
+/// A user who is to be forgotten.
+#[derive(Clone, Debug)]
+pub struct Forgotten {
+    /// Who it is, for a store whose [`Character::keeps_users`].
+    pub user: KeptUser,
+    /// Their markers in the open months.
+    pub markers: Vec<(Month, Marker)>,
+}
+
 /// An open month as a store found it.
 #[derive(Clone, Debug)]
 pub struct OpenMonth {
@@ -245,14 +254,13 @@ pub trait Store: Send {
     /// The store cannot be written; some of the months may be deleted.
     fn purge(&mut self, before: Month) -> Result<Vec<Month>, Error>;
 
-    /// Deletes what the store keeps of `user`, whose markers in the open
-    /// months are `markers`. The counts stay. Returns nothing, so that nobody
-    /// can ask it whether a user was here.
+    /// Deletes what the store keeps of these users. The counts stay. Returns
+    /// nothing, so that nobody can ask it whether a user was here.
     ///
     /// # Errors
     ///
-    /// The store cannot be written.
-    fn forget(&mut self, user: User<'_>, markers: &[(Month, Marker)]) -> Result<(), Error>;
+    /// The store cannot be written. Some of it may be deleted.
+    fn forget(&mut self, users: &[Forgotten]) -> Result<(), Error>;
 
     /// Each user that the store keeps by name, with the last month in which
     /// they counted. Nobody for a store that does not keep names.

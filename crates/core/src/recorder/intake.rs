@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use crate::calendar::Calendar;
 use crate::seen::Seen;
-use crate::store::Visit;
+use crate::store::{Forgotten, Visit};
 use crate::tally::Tally;
-use crate::{Error, KeptUser, Marker, Month};
+use crate::{Error, Month};
 
 /// What waits for the writer.
 pub(super) struct Intake {
@@ -61,13 +61,6 @@ pub(super) enum Task {
     Commit(Month, Vec<Visit>),
     /// Deletes what the store keeps of users.
     Forget(Vec<Forgotten>),
-}
-
-/// A user who is to be forgotten, with the markers of the open months.
-#[derive(Clone)]
-pub(super) struct Forgotten {
-    pub(super) user: KeptUser,
-    pub(super) markers: Vec<(Month, Marker)>,
 }
 
 impl Task {

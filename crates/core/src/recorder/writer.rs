@@ -170,9 +170,7 @@ impl<'a> Writer<'a> {
                     })
                 })
             }
-            Task::Forget(users) => users.iter().try_for_each(|forgotten| {
-                store.forget(forgotten.user.as_user(), &forgotten.markers)
-            }),
+            Task::Forget(users) => store.forget(users),
         }
     }
 

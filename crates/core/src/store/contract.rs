@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Batch, Marks, MonthCopy, MonthState, Store, Visit};
-use crate::{Counts, Error, KeptUser, Key, KeyTable, Month, MonthKey, Realm, Totals, User};
+use super::{Batch, Forgotten, Marks, MonthCopy, MonthState, Store, Visit};
+use crate::{Counts, Error, KeptUser, Key, KeyTable, Marker, Month, MonthKey, Realm, Totals, User};
 
 type Opened = Result<Box<dyn Store>, Error>;
 
@@ -92,6 +92,14 @@ pub fn month(text: &str) -> Month {
 
 pub fn user(name: &str) -> User<'_> {
     User::new(name.as_bytes()).unwrap()
+}
+
+/// A user who is to be forgotten.
+pub fn forgotten(name: &str, markers: &[(Month, Marker)]) -> [Forgotten; 1] {
+    [Forgotten {
+        user: user(name).into(),
+        markers: markers.to_vec(),
+    }]
 }
 
 /// Totals as text, one `MONTH KEY COUNT` after the other.
@@ -242,7 +250,7 @@ fn a_forgotten_user_counts_again(store: &mut dyn Store) {
     let romeo = maker.visit("2026-08", "romeo", "DE-?-?", "IOS");
     maker.commit(store, &[juliet.clone(), romeo.clone()]);
     store
-        .forget(user("juliet"), &[(juliet.0, juliet.1.marker)])
+        .forget(&forgotten("juliet", &[(juliet.0, juliet.1.marker)]))
         .unwrap();
     assert_totals(store, &["2026-08 client-IOS 2", "2026-08 geo-DE-?-? 2"]);
     maker.commit(store, &[juliet, romeo]);

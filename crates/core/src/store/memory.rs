@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
-use crate::{Error, KeptUser, Marker, Month, MonthKey, MonthTotals, Realm, Totals, User};
+use super::{Batch, Character, Forgotten, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
+use crate::{Error, KeptUser, Marker, Month, MonthKey, MonthTotals, Realm, Totals};
 
 /// Totals and markers in memory, gone with the process.
 #[derive(Debug, Default)]
@@ -105,8 +105,8 @@ impl Store for Memory {
         Ok(gone)
     }
 
-    fn forget(&mut self, _: User<'_>, markers: &[(Month, Marker)]) -> Result<(), Error> {
-        for (month, marker) in markers {
+    fn forget(&mut self, users: &[Forgotten]) -> Result<(), Error> {
+        for (month, marker) in users.iter().flat_map(|user| &user.markers) {
             if let Some(open) = self.open.get_mut(month) {
                 open.markers.remove(marker);
             }

@@ -29,8 +29,8 @@ use self::markers::{Changes, Kept, Mark, Markers};
 use self::names::Names;
 use self::totals::Sheet;
 use super::lock::Lock;
-use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, Store, dat, files};
-use crate::{Error, KeptUser, KeyId, Log, Marker, Month, Totals, User, now};
+use super::{Access, Batch, Character, Forgotten, Loaded, Marks, MonthCopy, Store, dat, files};
+use crate::{Error, KeptUser, KeyId, Log, Month, Totals, now};
 
 /// How often marks are read again because somebody was counted meanwhile.
 const LOOKS: usize = 20;
@@ -231,9 +231,12 @@ impl Store for Prosody {
         Ok(gone)
     }
 
-    fn forget(&mut self, user: User<'_>, _: &[(Month, Marker)]) -> Result<(), Error> {
+    fn forget(&mut self, users: &[Forgotten]) -> Result<(), Error> {
         self.prepare()?;
-        self.markers.remove(&names::stem(user))?;
+        for forgotten in users {
+            self.markers
+                .remove(&names::stem(forgotten.user.as_user()))?;
+        }
         self.markers.sync()
     }
 

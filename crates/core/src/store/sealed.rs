@@ -28,8 +28,10 @@ use std::sync::Arc;
 use self::folder::{Folder, Part};
 use self::month::OpenFile;
 use super::lock::Lock;
-use super::{Access, Batch, Character, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store};
-use crate::{Error, KeptUser, Log, Marker, Month, MonthKey, MonthTotals, Realm, Totals, User};
+use super::{
+    Access, Batch, Character, Forgotten, Loaded, Marks, MonthCopy, MonthState, OpenMonth, Store,
+};
+use crate::{Error, KeptUser, Log, Marker, Month, MonthKey, MonthTotals, Realm, Totals};
 
 /// The native store of one server.
 pub struct Sealed {
@@ -205,11 +207,17 @@ impl Store for Sealed {
         Ok(gone)
     }
 
-    fn forget(&mut self, _: User<'_>, markers: &[(Month, Marker)]) -> Result<(), Error> {
+    fn forget(&mut self, users: &[Forgotten]) -> Result<(), Error> {
         self.must_be_writable()?;
-        for &(month, marker) in markers {
+        // All of a month together: each time its file is written anew.
+        let mut markers: BTreeMap<Month, Vec<Marker>> = BTreeMap::new();
+        for &(month, marker) in users.iter().flat_map(|user| &user.markers) {
+            markers.entry(month).or_default().push(marker);
+        }
+        for (month, mut markers) in markers {
             if let Some(file) = self.months.get_mut(&month) {
-                file.forget(marker, &self.folder)?;
+                markers.sort_unstable();
+                file.forget(&markers, &self.folder)?;
             }
         }
         // They may hold the user, and cannot be written again.
@@ -218,7 +226,7 @@ impl Store for Sealed {
             if removed > 0 {
                 self.log.warn(format_args!(
                     "files of {month} that could not be used are deleted, {removed} of them: \
-                     a user is to be forgotten, who may be in them"
+                     a user is to be forgotten who may be in them"
                 ));
             }
         }

@@ -8,7 +8,7 @@ use crate::sync::Mutex;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::contract::{self, Dated, Maker, month, shown, user};
+use crate::store::contract::{self, Dated, Maker, forgotten, month, shown, user};
 use crate::store::{MonthState, OpenMonth};
 use crate::{Counts, Key, MonthKey};
 
@@ -219,7 +219,7 @@ fn names_of_older_prosody_are_read_and_new_ones_written() {
         listed(&mut store),
         ["juliet 2026-11", "nurse 2026-11", "romeo 2026-11"]
     );
-    store.forget(user("nurse"), &[]).unwrap();
+    store.forget(&forgotten("nurse", &[])).unwrap();
     assert_eq!(listed(&mut store), ["juliet 2026-11", "romeo 2026-11"]);
 }
 
@@ -277,7 +277,7 @@ fn a_damaged_marker_file_stops_nobody_and_is_kept() {
         let log = place.lines.lock().clone();
         assert_eq!(log.len(), 1, "{log:?}");
         assert!(log[0].starts_with("a user's marker file, ") && !log[0].contains("juliet"));
-        store.forget(user("juliet"), &[]).unwrap();
+        store.forget(&forgotten("juliet", &[])).unwrap();
         assert_eq!(place.names(), [TOTALS, "monthly%2dvisitors/romeo.dat"]);
     }
 }
@@ -372,7 +372,7 @@ fn one_records_many_read() {
     );
     let mut reader = place.reader();
     assert!(reader.users().unwrap().is_empty());
-    assert!(reader.forget(user("juliet"), &[]).is_err());
+    assert!(reader.forget(&forgotten("juliet", &[])).is_err());
     assert!(reader.purge(Month::LAST).is_err());
     drop(store);
     place.open();
@@ -408,7 +408,7 @@ fn a_name_that_is_too_long_for_a_file_counts_and_is_not_listed() {
         ["2026-11 client-IOS 2", "2026-11 geo-DE-HE-2925533 2"]
     );
     assert_eq!(listed(&mut store), ["juliet 2026-11"]);
-    store.forget(user(&name), &[]).unwrap();
+    store.forget(&forgotten(&name, &[])).unwrap();
     assert_eq!(place.names(), [TOTALS, "monthly%2dvisitors/juliet.dat"]);
 }
 

@@ -11,7 +11,7 @@ use crate::sync::Mutex;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::contract::{self, Maker, month, shown, user};
+use crate::store::contract::{self, Maker, forgotten, month, shown, user};
 
 struct Place {
     folder: TempDir,
@@ -225,7 +225,7 @@ fn a_forgotten_user_is_in_no_file() {
         let of_user = Realm::default().marking(key).of(user(name));
         assert!(store.months[&month("2026-11")].list().contains(&of_user));
         store
-            .forget(user(name), &[(month("2026-11"), of_user)])
+            .forget(&forgotten(name, &[(month("2026-11"), of_user)]))
             .unwrap();
     }
     drop(store);

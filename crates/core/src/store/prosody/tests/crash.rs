@@ -101,7 +101,7 @@ fn a_failed_commit_is_finished_by_the_next_call() {
         store.pending = true;
         maker.commit(&mut store, &visits);
         assert_eq!(counted(&place), 1 + visits.len(), "after {done} steps");
-        store.forget(user("new0"), &[]).unwrap();
+        store.forget(&forgotten("new0", &[])).unwrap();
         drop(store);
         // No journal marks the forgotten user again.
         assert!(!listed(&mut place.open()).contains(&"new0 2026-11".into()));

@@ -69,7 +69,10 @@ fn what_cannot_be_read_is_not_taken_for_nobody_and_not_named() {
     let mut store = place.open();
     for message in [
         store.users().unwrap_err().to_string(),
-        store.forget(user("juliet"), &[]).unwrap_err().to_string(),
+        store
+            .forget(&forgotten("juliet", &[]))
+            .unwrap_err()
+            .to_string(),
     ] {
         assert!(message.contains("a user's marker file"), "{message}");
         assert!(!message.contains("juliet"), "{message}");

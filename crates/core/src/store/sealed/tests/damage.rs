@@ -205,7 +205,7 @@ fn a_kill_between_any_two_files_loses_and_doubles_nothing() {
     assert_ne!(key, maker.months[&month("2026-11")].key);
     let nobody = Realm::default().marking(&key).of(user("nobody"));
     store
-        .forget(user("nobody"), &[(month("2026-11"), nobody)])
+        .forget(&forgotten("nobody", &[(month("2026-11"), nobody)]))
         .unwrap();
     assert!(!place.file("2026-11.fresh").exists());
     drop(store);
@@ -294,7 +294,7 @@ fn forgetting_a_user_deletes_the_files_of_open_months_that_were_set_aside() {
         names.filter(|name| name.contains("damaged")).collect()
     };
     assert_eq!(damaged().len(), 6);
-    store.forget(user("a7"), &[]).unwrap();
+    store.forget(&forgotten("a7", &[])).unwrap();
     assert_eq!(damaged(), ["2026-09.sealed.damaged-1"]);
     let lines = place.lines.lock();
     let told = lines.iter().filter(|line| line.contains("are deleted"));
