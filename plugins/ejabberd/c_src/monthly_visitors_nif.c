@@ -1,6 +1,6 @@
 /* The library as functions of Erlang. No policy: see monthly_visitors_host.erl.
 
-   Recording touches memory only and runs on a normal scheduler. What may touch
+   Recording and forgetting touch memory only and run on a normal scheduler. What may touch
    a disk or a network runs in a thread of its own, which answers by a message:
    there are ten dirty schedulers for all files of a node, and ten calls that
    wait for a disk that hangs would stop the node. Nothing raises an exception
@@ -356,7 +356,9 @@ static ERL_NIF_TERM forget(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     return bad_argument(env, no_counter);
   if (!get_text(env, argv[1], user))
     return bad_argument(env, "the user is no text, is too long or contains NUL");
+  caller = env;
   status = mv_forget(counter->mv, user, &error);
+  caller = NULL;
   return result(env, status, &error);
 }
 
@@ -469,7 +471,6 @@ static const struct function {
   {"close", 1, close_counter},
   {"reload_geoip", 1, reload_geoip},
   {"purge", 2, purge},
-  {"forget", 2, forget},
   {"report", 3, report},
   {"report_text", 4, report_text},
   {"copy", 2, copy},
@@ -533,6 +534,7 @@ static ERL_NIF_TERM start(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
 static ErlNifFunc functions[] = {
   {"new", 0, new_counter, 0},
   {"record", 5, record, 0},
+  {"forget", 2, forget, 0},
   {"health", 2, health, 0},
   {"version", 0, version, 0},
   {"start", 3, start, 0},

@@ -199,8 +199,7 @@ record({User, Host, Resource}, Info) when User /= <<>> ->
 record(_, _) ->
     ignored.
 
-%% An account is deleted. Waits, so that the mark is gone when the account is;
-%% only whoever deletes it waits as well.
+%% An account is deleted.
 remove_user(User, Server) ->
     try
         {LUser, Host} = {jid:nodeprep(User), jid:nameprep(Server)},

@@ -103,18 +103,19 @@ purge(Host, Before) ->
 -spec forget(binary(), binary()) -> {ok, string()} | failure().
 forget(User, Host) ->
     command(Host, "user",
-            fun(_) ->
+            fun(Counter) ->
                     case jid:nodeprep(User) of
                         LUser when is_binary(LUser), LUser /= <<>> ->
-                            forget_user(jid:nameprep(Host), LUser);
+                            forget_user(jid:nameprep(Host), LUser, Counter);
                         _ ->
                             {error, {config, <<"not the name of a user">>}}
                     end
             end).
 
-forget_user(Host, LUser) ->
+%% Who asks by a command expects that it is done when the command is.
+forget_user(Host, LUser, Counter) ->
     case monthly_visitors_host:forget(Host, LUser) of
-        ok -> ok;
+        ok -> monthly_visitors_nif:flush(Counter, 10000);
         later -> {error, {closed, <<"the store is not open; the user is forgotten as soon as it is">>}};
         {error, Text} -> {error, {storage, Text}}
     end.

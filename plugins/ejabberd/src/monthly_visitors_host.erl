@@ -19,10 +19,8 @@
 
 -include_lib("kernel/include/logger.hrl").
 
-%% How long one waits for a user to be forgotten: a bit more than the library
-%% waits for its store. In ms, like all times here.
--define(FORGETTING, 70000).
-%% After how long one says that a store does not answer.
+%% After how long one says that a store does not answer. In ms, like all times
+%% here.
 -define(LONG, 10000).
 -define(RETRY, 60000).
 %% How many users are remembered who are to be forgotten.
@@ -44,9 +42,8 @@
                 slow = false :: boolean(),
                 again = false :: boolean(),
                 retry = none :: none | reference(),
-                %% Who forgets a user, and those who come next.
-                forgetting = none :: none | {pid(), reference(), gen_server:from() | none},
-                forgotten = queue:new() :: queue:queue({gen_server:from() | none, fun(() -> binary())}),
+                %% Users who are to be forgotten when the counter is open.
+                forgotten = [] :: [fun(() -> binary())],
                 %% Logins that were not counted since `quiet` was set.
                 lost = #{} :: #{atom() => pos_integer()},
                 quiet = false :: boolean()}).
@@ -91,12 +88,25 @@ record(Host, User, Resource, Info) ->
     end.
 
 %% Deletes what is kept of a user; `later`, if it will be when the store is open.
+%% Touches memory only: the store hears of it with the next visits.
 -spec forget(binary(), binary()) -> ok | later | {error, binary()}.
 forget(Host, User) ->
-    try gen_server:call(name(Host), {forget, fun() -> User end}, ?FORGETTING)
+    case counter(Host) of
+        none ->
+            try gen_server:call(name(Host), {forget, fun() -> User end})
+            catch
+                exit:_ -> {error, <<"nothing counts here">>}
+            end;
+        Counter ->
+            forget_now(Counter, User)
+    end.
+
+forget_now(Counter, User) ->
+    try monthly_visitors_nif:forget(Counter, User) of
+        ok -> ok;
+        {error, {_, Text}} -> {error, Text}
     catch
-        exit:{timeout, _} -> {error, <<"the store does not answer">>};
-        exit:_ -> {error, <<"nothing counts here">>}
+        Class:_:Stack -> {error, monthly_visitors_fault:where(Class, Stack)}
     end.
 
 %% The settings have changed.
@@ -138,11 +148,13 @@ init([Host, Settings, Opened]) ->
 
 handle_call(status, _From, State) ->
     {reply, status_text(State), State};
-handle_call({forget, Name}, From, #state{counter = none} = State) ->
-    gen_server:reply(From, later),
-    {noreply, add_forgotten({none, Name}, State)};
-handle_call({forget, Name}, From, State) ->
-    {noreply, forget_next(add_forgotten({From, Name}, State))}.
+handle_call({forget, Name}, _From, #state{counter = none, forgotten = Forgotten} = State) ->
+    case length(Forgotten) < ?MOST_FORGOTTEN of
+        true -> {reply, later, State#state{forgotten = [Name | Forgotten]}};
+        false -> {reply, {error, <<"too many wait for the store">>}, State}
+    end;
+handle_call({forget, Name}, _From, #state{counter = Counter} = State) ->
+    {reply, forget_now(Counter, Name()), State}.
 
 handle_cast({lost, Reason}, State) ->
     {noreply, lost(Reason, State)};
@@ -162,17 +174,6 @@ handle_info({'DOWN', Ref, process, Pid, How}, #state{opening = {Pid, Ref}} = Sta
                  _ -> {error, {internal, <<"the process that opens the store ended">>}}
              end,
     {noreply, opened(Result, State#state{opening = none})};
-handle_info({'DOWN', Ref, process, Pid, How}, #state{forgetting = {Pid, Ref, From}} = State) ->
-    Answer = case How of
-                 {done, {error, {_, Text}}} -> {error, Text};
-                 {done, ok} -> ok;
-                 _ -> {error, <<"internal error">>}
-             end,
-    case From of
-        none -> not_forgotten(Answer, State);
-        _ -> gen_server:reply(From, Answer)
-    end,
-    {noreply, forget_next(State#state{forgetting = none})};
 handle_info({takes_long, Pid}, #state{host = Host, opening = {Pid, _}} = State) ->
     ?LOG_ERROR("Visitors of ~ts: a disk or network does not answer while ~ts",
                [Host, case State#state.counter of
@@ -233,7 +234,8 @@ opened({ok, Counter}, #state{host = Host, counter = none} = State) ->
     persistent_term:put(?COUNTER(Host), Counter),
     ?LOG_INFO("Counting visitors of ~ts", [Host]),
     (State#state.opened)(Host),
-    maybe_again(forget_next(State#state{counter = Counter, problem = none}));
+    forget_all(Counter, State),
+    maybe_again(State#state{counter = Counter, problem = none, forgotten = []});
 opened({ok, _}, #state{host = Host} = State) ->
     ?LOG_INFO("Counting visitors of ~ts with the options of now", [Host]),
     maybe_again(State);
@@ -262,31 +264,16 @@ work(Do) ->
 
 %%% Forgetting
 
-add_forgotten(One, #state{forgotten = Forgotten} = State) ->
-    case queue:len(Forgotten) < ?MOST_FORGOTTEN of
-        true ->
-            State#state{forgotten = queue:in(One, Forgotten)};
-        false ->
-            not_forgotten({error, <<"too many wait for the store">>}, State),
-            State
+%% Those whose accounts were deleted while the counter was not open.
+forget_all(Counter, #state{host = Host, forgotten = Forgotten}) ->
+    Answers = [forget_now(Counter, Name()) || Name <- Forgotten],
+    case [Text || {error, Text} <- Answers] of
+        [] ->
+            ok;
+        [Text | _] = Failed ->
+            ?LOG_WARNING("The marks of ~B deleted accounts of ~ts stay until the month is over: ~ts",
+                         [length(Failed), Host, Text])
     end.
-
-%% One user after the other: thousands may be deleted while a store is slow.
-forget_next(#state{forgetting = none, counter = Counter, forgotten = Forgotten} = State) ->
-    case queue:out(Forgotten) of
-        {empty, _} ->
-            State;
-        {{value, {From, Name}}, Rest} ->
-            {Pid, Ref} = work(fun() -> monthly_visitors_nif:forget(Counter, Name()) end),
-            State#state{forgetting = {Pid, Ref, From}, forgotten = Rest}
-    end;
-forget_next(State) ->
-    State.
-
-not_forgotten(ok, _) ->
-    ok;
-not_forgotten({error, Text}, #state{host = Host}) ->
-    ?LOG_WARNING("The mark of a deleted account of ~ts stays until the month is over: ~ts", [Host, Text]).
 
 %%% Lost logins
 

@@ -1,6 +1,6 @@
 %%% The library as Erlang functions. No policy here: see monthly_visitors_host.
 %%%
-%%% Recording, health/2 and new/0 touch memory only. All others may wait for a
+%%% Recording, forgetting, health/2 and new/0 touch memory only. All others may wait for a
 %%% disk or a network: they run in a thread of the system, and the calling
 %%% process waits for its message. No scheduler waits, whatever hangs. Who does
 %%% not want to wait for ever calls them in a process that can be killed.
@@ -17,7 +17,7 @@
 -export_type([counter/0, failure/0, reason/0, setting/0]).
 
 -on_load(load/0).
--nifs([version/0, new/0, record/5, health/2, start/3]).
+-nifs([version/0, new/0, record/5, forget/2, health/2, start/3]).
 
 %% Closes when nobody refers to it any more. What cannot be written then is
 %% lost: close it first to be told.
@@ -95,6 +95,11 @@ new() ->
 record(_Counter, _User, _Ip, _Resource, _Time) ->
     erlang:nif_error(not_loaded).
 
+%% Deletes what is kept of a user: in memory at once, in the store like a visit.
+-spec forget(counter(), User :: binary()) -> ok | failure().
+forget(_Counter, _User) ->
+    erlang:nif_error(not_loaded).
+
 %% One value of mv_health: <<"pending">>, <<"last_flush">>, ...
 -spec health(counter(), Name :: binary()) -> {ok, integer()} | failure().
 health(_Counter, _Name) ->
@@ -127,11 +132,6 @@ reload_geoip(Counter) ->
 -spec purge(counter(), month()) -> ok | failure().
 purge(Counter, Before) ->
     call(purge, [Counter, Before]).
-
-%% Deletes what is kept of a user.
--spec forget(counter(), User :: binary()) -> ok | failure().
-forget(Counter, User) ->
-    call(forget, [Counter, User]).
 
 %% The totals of the months between the two, both included, sorted.
 -spec report(counter(), First :: month() | undefined,
