@@ -91,6 +91,13 @@ uninstall: ## removes what install installed, with the same variables
 	  '$(DESTDIR)$(datarootdir)/zsh/site-functions/_monthly-visitors' \
 	  '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d/monthly-visitors.fish'
 
+bench: build ## measures ours beside the others and writes docs/performance.md; the machine should have nothing else to do
+	$(CARGO) build -q --release --locked -p monthly-visitors --examples
+	$(or $(wildcard $(TARGET)/venv/bin/python),python3) bench/bench.py
+
+bench-instructions: build ## counts the instructions of a login anew, and writes bench/instructions.txt
+	MV_WRITE_INSTRUCTIONS=1 $(or $(wildcard $(TARGET)/venv/bin/python),python3) -m pytest -q tests/test_instructions.py
+
 # The plugins need the library, however it was built.
 $(BUILT)/libmonthly_visitors.so:
 	$(MAKE) build
@@ -164,6 +171,6 @@ bench-ejabberd: ejabberd ## what recording costs the other clients of ejabberd w
 clean: ## removes all that was built
 	$(CARGO) clean
 
-.PHONY: all help build built header demo test pc install uninstall clean \
+.PHONY: all help build built header demo test bench bench-instructions pc install uninstall clean \
   prosody install-prosody uninstall-prosody bench-prosody \
   ejabberd install-ejabberd uninstall-ejabberd bench-ejabberd

@@ -14,7 +14,7 @@ int main(int count, char **arguments)
   start = now();
   flush(counter);
   tell("flush", (now() - start) / 1e6);
-  tell("memory", (memory() - before) / MILLION);
+  tell("memory", (settled_memory() - before) / MILLION);
   CHECK(mv_close(counter, &error_));
   mv_free(counter);
 

@@ -24,9 +24,9 @@ fn main() -> Result<(), Failure> {
         return Err("usage: bench_floor USERS FILE".into());
     };
     let users: u32 = users.parse()?;
-    let hasher = SipHasher24::new_with_key(&[7; 16]);
+    let keyed = SipHasher24::new_with_key(&[7; 16]);
     let hash = |user: &str| {
-        let mut hasher = hasher;
+        let mut hasher = keyed;
         hasher.write(user.as_bytes());
         hasher.finish128().as_bytes()
     };
