@@ -33,7 +33,9 @@ fn main() -> Result<(), Failure> {
     let hostile = compile(&["a*a*b".into()])?;
     let nanoseconds = time(&hostile, &[&[b'a'; LONG as usize]], 1000)?;
     println!("hostile {}", nanoseconds / 1e3);
-    println!("worst {}", worst()?);
+    println!("worst {}", worst(&sets())?);
+    let long = hundred(&|n| dots(n, 197));
+    println!("worst_long {}", worst(&[long])?);
     Ok(())
 }
 
@@ -62,28 +64,36 @@ fn time(classifier: &Classifier, resources: &[&[u8]], times: u32) -> Result<f64,
     Ok(start.elapsed().as_secs_f64() * 1e9 / logins)
 }
 
-/// The most nanoseconds that a byte costs for each pattern, among patterns and
-/// resources that are made to be slow.
-fn worst() -> Result<f64, Failure> {
-    let letter = |n: u8| char::from(b'a' + n % 26);
-    let hundred = |make: &dyn Fn(u8) -> String| (0..100).map(make).collect::<Vec<_>>();
-    let sets = [
+/// Patterns that are made to be slow, of at most 64 items.
+fn sets() -> Vec<Vec<String>> {
+    vec![
         vec!["a*a*a*b".into()],
         vec![".-x.-y.-z".into()],
         vec!["a.............b".into()],
         hundred(&|n| format!("{0}*{0}*{0}*{1}!", letter(n), letter(n + 1))),
         hundred(&|n| format!(".-{}.-{}.-{}!", letter(n), letter(n + 7), letter(n / 4))),
         hundred(&|n| format!("{}.............{}!", letter(n), letter(n + 7))),
-        hundred(&|n| format!("[a-{}]{}{}!", letter(n % 20 + 3), ".".repeat(60), letter(n))),
-        hundred(&|n| {
-            format!(
-                "[a-{}]{}{}!",
-                letter(n % 20 + 3),
-                ".".repeat(197),
-                letter(n)
-            )
-        }),
-    ];
+        hundred(&|n| dots(n, 60)),
+    ]
+}
+
+fn letter(n: u8) -> char {
+    char::from(b'a' + n % 26)
+}
+
+fn hundred(make: &dyn Fn(u8) -> String) -> Vec<String> {
+    (0..100).map(make).collect()
+}
+
+/// A pattern that is at many places at once, since it begins with many letters.
+fn dots(n: u8, count: usize) -> String {
+    let first = letter(n % 20 + 3);
+    format!("[a-{first}]{}{}!", ".".repeat(count), letter(n))
+}
+
+/// The most nanoseconds that a byte costs for each pattern, among `sets` and
+/// resources that are made to be slow.
+fn worst(sets: &[Vec<String>]) -> Result<f64, Failure> {
     let mut state = 7_u64;
     let mut random = || {
         state ^= state << 13;
@@ -97,7 +107,7 @@ fn worst() -> Result<f64, Failure> {
         b"xyz".repeat(LONG as usize / 3),
     ];
     let mut worst = 0_f64;
-    for set in &sets {
+    for set in sets {
         let classifier = compile(set)?;
         for resource in &resources {
             // The middle one: the most of many would be the machine's worst moment.
