@@ -273,7 +273,7 @@ def page(bench, rows, rounds, seconds):
         else f"{len(rows.missed)} of {len(rows.rows)} rows miss their goal."
     )
     if bench.load > 1:
-        goals += "\n**The machine had other work to do: these figures are too bad.**"
+        goals += "\n**The machine had other work to do: these figures may be too bad.**"
     return f"""# Performance
 
 Made by `make bench` on {datetime.date.today()}, commit {commit}: the medians of {rounds} rounds, in which ours and
