@@ -1,4 +1,5 @@
 //! The program `monthly-visitors`.
+#![forbid(unsafe_code)]
 
 mod args;
 mod check;

@@ -130,7 +130,7 @@ mod tests {
 
     fn tally(month: Month, time: i64) -> Tally {
         let state = MonthState {
-            key: MonthKey::from_bytes([1; 32]),
+            key: MonthKey::from_bytes(&[1; 32]),
             first: Some(time),
         };
         Tally::new(month, &state, &Realm::default(), &[]).unwrap()

@@ -22,8 +22,11 @@ impl fmt::Debug for Marker {
 }
 
 /// The secret of one month, 32 random bytes. Erased when dropped.
+///
+/// The bytes are in a box, so that they stay where they are when the key is
+/// moved: a move would leave a copy behind on the stack.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct MonthKey([u8; 32]);
+pub struct MonthKey(Box<[u8; 32]>);
 
 impl MonthKey {
     /// A new key from the operating system's generator.
@@ -32,16 +35,16 @@ impl MonthKey {
     ///
     /// The operating system has no randomness to give.
     pub fn random() -> Result<Self, crate::Error> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
+        let mut key = Self(Box::default());
+        getrandom::fill(key.0.as_mut_slice())
             .map_err(|error| crate::Error::storage("cannot make a key", error))?;
-        Ok(Self(bytes))
+        Ok(key)
     }
 
     /// The key with these bytes.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(Box::new(*bytes))
     }
 
     /// The bytes themselves. Called `expose` so that one search finds each use.
@@ -54,16 +57,33 @@ impl MonthKey {
     /// host. Nobody who has only one of the first two can make it.
     #[must_use]
     pub(crate) fn derive(&self, purpose: &str, secret: &[u8], host: &str) -> Self {
+        let key = self.derive_only(purpose, secret, host);
+        erase_stack();
+        key
+    }
+
+    #[inline(never)]
+    fn derive_only(&self, purpose: &str, secret: &[u8], host: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(purpose);
-        hasher.update(&self.0);
+        hasher.update(self.0.as_slice());
         // Keeps ("a", "bc") and ("ab", "c") apart.
         hasher.update(&(secret.len() as u64).to_le_bytes());
         hasher.update(secret);
         hasher.update(host.as_bytes());
-        let key = Self(*hasher.finalize().as_bytes());
+        let key = Self::from_bytes(hasher.finalize().as_bytes());
         hasher.zeroize();
         key
     }
+}
+
+/// Overwrites what the functions called before have left on the stack: those
+/// of other libraries keep copies of keys in their variables, and not all of
+/// them are erased.
+#[inline(never)]
+pub(crate) fn erase_stack() {
+    let mut area = [0_u8; 16 * 1024];
+    area.zeroize();
+    std::hint::black_box(&area);
 }
 
 impl fmt::Debug for MonthKey {
@@ -121,7 +141,7 @@ impl fmt::Debug for Realm {
 /// function made for short inputs. The host is in its key.
 #[derive(Clone)]
 pub struct Marking {
-    key: Zeroizing<[u8; 16]>,
+    key: Box<Zeroizing<[u8; 16]>>,
     host_check: u64,
 }
 
@@ -129,7 +149,7 @@ impl Marking {
     fn new(key: &MonthKey, secret: &[u8], host: &str) -> Self {
         let derived = key.derive("monthly-visitors 2026 marker", secret, host);
         let (for_key, rest) = derived.expose().split_at(16);
-        let mut key = Zeroizing::new([0; 16]);
+        let mut key = Box::new(Zeroizing::new([0; 16]));
         key.copy_from_slice(for_key);
         let mut check = [0; 8];
         check.copy_from_slice(rest.split_at(8).0);
@@ -163,7 +183,7 @@ mod tests {
     use super::*;
 
     fn marker(key: u8, secret: &str, host: &str, user: &str) -> Marker {
-        Marking::new(&MonthKey::from_bytes([key; 32]), secret.as_bytes(), host)
+        Marking::new(&MonthKey::from_bytes(&[key; 32]), secret.as_bytes(), host)
             .of(User::new(user.as_bytes()).unwrap())
     }
 
@@ -191,7 +211,7 @@ mod tests {
     /// The values are part of the sealed file's format: they must never change.
     #[test]
     fn is_the_same_in_every_version() {
-        let marking = Marking::new(&MonthKey::from_bytes([7; 32]), b"secret", "example.net");
+        let marking = Marking::new(&MonthKey::from_bytes(&[7; 32]), b"secret", "example.net");
         let juliet = User::new(b"juliet").unwrap();
         assert_eq!(marking.of(juliet).0, 0x3c13_f2b3_f702_efa6);
         assert_eq!(marking.host_check(), 0x0b9e_8270_d57e_17f2);

@@ -106,7 +106,7 @@ mod tests {
 
     fn tally() -> Tally {
         let state = MonthState {
-            key: MonthKey::from_bytes([1; 32]),
+            key: MonthKey::from_bytes(&[1; 32]),
             first: Some(100),
         };
         let month = "2026-08".parse().unwrap();

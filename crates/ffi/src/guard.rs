@@ -39,6 +39,11 @@ pub(crate) fn protect<T>(
     body: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     silence_panics();
+    #[cfg(feature = "panic-test")]
+    let body = || {
+        crate::panic_test::panic_if_told();
+        body()
+    };
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
         // The payload may quote user data, so it is dropped unread.
         if let Some(counter) = counter {

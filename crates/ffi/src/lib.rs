@@ -17,6 +17,8 @@
 mod config;
 mod counter;
 mod guard;
+#[cfg(feature = "panic-test")]
+mod panic_test;
 mod record;
 mod report;
 mod status;

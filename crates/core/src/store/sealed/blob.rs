@@ -23,6 +23,7 @@ use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 
 use super::content::{Content, Reader};
+use crate::marker::erase_stack;
 use crate::{Error, Month, MonthKey};
 
 const MAGIC: &[u8; 8] = b"MVSEALED";
@@ -56,7 +57,7 @@ pub(super) enum Damage {
 /// Makes the files of one month.
 pub(super) struct Seal {
     month: Month,
-    cipher: XChaCha20Poly1305,
+    key: MonthKey,
     key_check: [u8; 8],
 }
 
@@ -68,7 +69,7 @@ impl Seal {
         key_check.copy_from_slice(check.expose().split_at(8).0);
         Self {
             month,
-            cipher: XChaCha20Poly1305::new(encryption.expose().into()),
+            key: encryption,
             key_check,
         }
     }
@@ -86,8 +87,9 @@ impl Seal {
         bytes.resize(size - TAG, 0);
         let body = bytes.get_mut(HEADER..).unwrap_or_default();
         let tag = self
-            .cipher
-            .encrypt_inout_detached(&XNonce::from(id), &header, body.into())
+            .with_cipher(|cipher| {
+                cipher.encrypt_inout_detached(&XNonce::from(id), &header, body.into())
+            })
             .map_err(|_| cannot("too long"))?;
         bytes.extend(tag);
         Ok((id, bytes))
@@ -116,11 +118,24 @@ impl Seal {
         if key_check != self.key_check {
             return Err(Damage::ForeignKey);
         }
-        self.cipher
-            .decrypt_inout_detached(&XNonce::from(id), header, body.into(), &tag)
-            .map_err(|_| Damage::Broken)?;
+        self.with_cipher(|cipher| {
+            cipher.decrypt_inout_detached(&XNonce::from(id), header, body.into(), &tag)
+        })
+        .map_err(|_| Damage::Broken)?;
         bytes.drain(..HEADER);
         Ok((kind, id, Content::read(bytes)?))
+    }
+
+    /// Uses the cipher, which is there no longer than that: it has the key in
+    /// itself, and leaves copies wherever it is moved.
+    fn with_cipher<T>(&self, body: impl FnOnce(&XChaCha20Poly1305) -> T) -> T {
+        #[inline(never)]
+        fn with<T>(key: &MonthKey, body: impl FnOnce(&XChaCha20Poly1305) -> T) -> T {
+            body(&XChaCha20Poly1305::new(key.expose().into()))
+        }
+        let result = with(&self.key, body);
+        erase_stack();
+        result
     }
 
     fn header(&self, kind: Kind, id: &Id) -> [u8; HEADER] {
@@ -170,7 +185,7 @@ mod tests {
 
     fn seal(key: u8, secret: &[u8]) -> Seal {
         let month = "2026-11".parse().unwrap();
-        Seal::new(month, &MonthKey::from_bytes([key; 32]), secret)
+        Seal::new(month, &MonthKey::from_bytes(&[key; 32]), secret)
     }
 
     fn content(users: u64) -> Content {
@@ -210,7 +225,7 @@ mod tests {
         }
         let december = Seal::new(
             "2026-12".parse().unwrap(),
-            &MonthKey::from_bytes([1; 32]),
+            &MonthKey::from_bytes(&[1; 32]),
             b"secret",
         );
         assert_eq!(december.open(bytes.clone()), Err(Damage::Broken));

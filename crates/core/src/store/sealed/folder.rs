@@ -166,8 +166,8 @@ impl Folder {
         let Some(bytes) = self.read(month, Part::Key)?.map(Zeroizing::new) else {
             return Ok(KeyFile::Missing);
         };
-        Ok(match <[u8; 32]>::try_from(bytes.as_slice()) {
-            Ok(bytes) => KeyFile::Key(MonthKey::from_bytes(*Zeroizing::new(bytes))),
+        Ok(match <&[u8; 32]>::try_from(bytes.as_slice()) {
+            Ok(bytes) => KeyFile::Key(MonthKey::from_bytes(bytes)),
             Err(_) => KeyFile::NoKey,
         })
     }
