@@ -2,7 +2,6 @@
 
 import subprocess
 
-import pytest
 from ejabberd_server import TARGET, wait_for
 
 HOSTS = ("localhost", "example.net")
@@ -65,12 +64,8 @@ def peak(server):
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
-def test_hosts_that_name_the_same_database_share_one_copy(ejabberd, ejabberd_places):
+def test_hosts_that_name_the_same_database_share_one_copy(ejabberd, ejabberd_places, geolite):
     """With twelve hosts more, the node never has as much memory more as one more copy would take."""
-    database = TARGET / "geolite/GeoLite2-City.mmdb"
-    if not database.exists():
-        pytest.skip("tests/setup fetches the database")
-
     def peak_of(hosts, database):
         server = ejabberd({"geoip": str(database)}, hosts=hosts).start()
         for host in hosts:
@@ -80,10 +75,10 @@ def test_hosts_that_name_the_same_database_share_one_copy(ejabberd, ejabberd_pla
         return memory
 
     many = [f"host{i}.example" for i in range(13)]
-    one = peak_of(many[:1], database)
+    one = peak_of(many[:1], geolite)
     copy = one - peak_of(many[:1], ejabberd_places)
     assert copy > 10_000_000, "the database is to be seen in the memory"
-    assert peak_of(many, database) - one < copy
+    assert peak_of(many, geolite) - one < copy
 
 
 def test_counts_of_prosody_come_along_as_the_guide_says(ejabberd, month, tmp_path):

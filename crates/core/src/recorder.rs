@@ -26,7 +26,8 @@ use crate::store::{self, Character, Forgotten, MonthState, OpenMonth, Store, Vis
 use crate::sync::{Condvar, Mutex};
 use crate::tally::Tally;
 use crate::{
-    Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthKey, Realm, User, fork,
+    Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Marker, Month, MonthKey, Realm, User,
+    fork,
 };
 
 /// The longest time that anybody waits: later than that there is no clock.
@@ -165,35 +166,52 @@ impl Recorder {
         if intake.calendar.settled(login.time).is_none() {
             wake = self.note(intake, month, login.time)?;
         }
-        let is_full = intake.waiting() >= settings.config.pending_limit;
-        let tally = intake.calendar.get_mut(month).ok_or(Error::Internal)?;
-        let marker = tally.marker(login.user);
-        if let Some(keys) = keys {
-            if is_full && !tally.seen.contains(marker) {
-                return Err(Error::Full);
-            }
-            if tally.seen.insert(marker)? {
-                let visit = Visit {
+        let counted = keys.map_or(Ok(false), |keys| {
+            self.take_in(intake, &settings.config, month, login.user, |marker| {
+                Visit {
                     marker,
                     user,
                     place: keys.place,
                     client: keys.client,
                     asn: keys.asn,
-                };
-                if let Some(next) = tally.seen.next() {
-                    let before = std::mem::replace(&mut tally.seen, next);
-                    intake.retired.push(before);
-                    self.publish(intake);
                 }
-                intake.push(month, visit);
-                wake |= self.call_writer(intake, settings.config.flush_interval);
-            }
-        }
+            })
+        });
+        wake |= matches!(counted, Ok(true));
         drop(guard);
+        // Also when the visit is refused: its time may have closed a month.
         if wake {
             self.wake.notify_one();
         }
-        Ok(())
+        counted.map(drop)
+    }
+
+    /// Marks a user as seen and takes the visit in, or neither; says whether the
+    /// writer must be woken for it.
+    fn take_in(
+        self: &Arc<Self>,
+        intake: &mut Intake,
+        config: &Config,
+        month: Month,
+        user: User<'_>,
+        visit: impl FnOnce(Marker) -> Visit,
+    ) -> Result<bool, Error> {
+        let is_full = intake.waiting() >= config.pending_limit;
+        let tally = intake.calendar.get_mut(month).ok_or(Error::Internal)?;
+        let marker = tally.marker(user);
+        if is_full && !tally.seen.contains(marker) {
+            return Err(Error::Full);
+        }
+        if !tally.seen.insert(marker)? {
+            return Ok(false);
+        }
+        if let Some(next) = tally.seen.next() {
+            let before = std::mem::replace(&mut tally.seen, next);
+            intake.retired.push(before);
+            self.publish(intake);
+        }
+        intake.push(month, visit(marker));
+        Ok(self.call_writer(intake, config.flush_interval))
     }
 
     /// Has the writer come within `time`; says whether it must be woken for that.
