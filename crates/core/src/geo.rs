@@ -3,7 +3,7 @@
 //! The format is MaxMind's, specification 2.0; it is read by the `maxminddb`
 //! crate. A file is read into memory, never mapped: whoever overwrites a mapped
 //! file in place kills the process that reads it. Of what was read, a table
-//! keeps what is counted, in less than half the memory and found in a tenth of
+//! keeps what is counted, in less than half the memory and found in a fraction of
 //! the time.
 
 mod database;
