@@ -36,7 +36,12 @@ impl fmt::Debug for Address<'_> {
 /// `192.0.2.1:5222`, `fe80::1%eth0`. An IPv4 address mapped into IPv6,
 /// `::ffff:192.0.2.1`, is that IPv4 address. `None` for everything else.
 fn parse(text: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(text).ok()?.trim();
+    let text = std::str::from_utf8(text).ok()?;
+    // Nearly all are IPv4, with nothing around it.
+    if let Ok(v4) = Ipv4Addr::from_str(text) {
+        return Some(IpAddr::V4(v4));
+    }
+    let text = text.trim();
     let text = text
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'))

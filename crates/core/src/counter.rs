@@ -91,10 +91,8 @@ impl Counter {
             }
         }
         let lookup = Lookup::new(config)?;
-        recorder.settings.store(Arc::new(Settings {
-            config: config.clone(),
-            lookup,
-        }));
+        let config = config.clone();
+        recorder.change_settings(Settings { config, lookup });
         recorder.retain();
         Ok(())
     }
@@ -156,7 +154,7 @@ impl Counter {
     ///
     /// One of them cannot be used; the old ones stay.
     pub fn reload_geoip(&self) -> Result<(), Error> {
-        self.current()?.settings.load().lookup.reload()
+        self.current()?.reload()
     }
 
     /// How the counter is.

@@ -13,6 +13,11 @@ pub struct Countries {
 }
 
 impl Countries {
+    /// Whether users are counted wherever they are.
+    pub(crate) fn are_all(&self) -> bool {
+        self.listed.is_empty()
+    }
+
     /// Whether a user from `country` is counted. A user from an unknown place
     /// is only counted when everybody is.
     #[must_use]

@@ -19,7 +19,9 @@ mod against_reader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+pub use self::database::Value;
 pub use self::shared::Stamp;
+pub(crate) use self::table::Found;
 pub use self::table::Table;
 use crate::{Error, Network, Place};
 

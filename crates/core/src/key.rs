@@ -2,11 +2,16 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
-use std::num::NonZeroU32;
+use std::fmt;
+use std::net::IpAddr;
+use std::num::{NonZeroU32, TryFromIntError};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
+use crate::geo::{AsnTable, Found, GeoTable, Table, Value};
 use crate::sync::RwLock;
+use crate::{Countries, Network, Place};
 
 /// The name of one count of a month.
 ///
@@ -79,95 +84,171 @@ impl fmt::Display for Key {
     }
 }
 
+/// The keys that a login adds to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginKeys {
+    /// The `geo-` key.
+    pub place: KeyId,
+    /// The `client-` key.
+    pub client: KeyId,
+    /// The `asn-` key, with a database of networks.
+    pub asn: Option<KeyId>,
+}
+
 /// A key's number in a [`KeyTable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(NonZeroU32);
 
+/// What a number means is in its highest two bits; the rest is the number that
+/// the table of a database has for a place or a network, three bytes at most, or
+/// that of a text, from 1 on.
+const KIND: u32 = 3 << 30;
+const PLACE: u32 = 1 << 30;
+const NETWORK: u32 = 2 << 30;
+
 impl KeyId {
-    /// The number as an index, from 0 on, without gaps.
-    pub(crate) fn index(self) -> usize {
-        usize::try_from(self.0.get() - 1).unwrap_or(usize::MAX)
+    fn of(kind: u32, number: u32) -> Self {
+        // One of the two is never zero.
+        Self(NonZeroU32::new(kind | number).unwrap_or(NonZeroU32::MAX))
     }
 }
 
-/// Gives each key a small number, so that a pending visit is a few bytes.
+impl From<KeyId> for u32 {
+    fn from(id: KeyId) -> Self {
+        id.0.get()
+    }
+}
+
+impl TryFrom<u32> for KeyId {
+    type Error = TryFromIntError;
+
+    fn try_from(number: u32) -> Result<Self, TryFromIntError> {
+        NonZeroU32::try_from(number).map(Self)
+    }
+}
+
+/// The databases of a counter, and what the numbers of keys mean that come from
+/// them. A login makes no text, and a visit that waits is a few bytes.
 ///
-/// Only grows; it is as large as the number of places and clients ever seen by
-/// the counter, which the databases bound.
+/// A table of places knows all places by number already. Only categories of
+/// clients, and places of a database whose table is not ready yet, get numbers
+/// here, when they are first asked for.
 #[derive(Debug, Default)]
 pub struct KeyTable {
-    inner: RwLock<Inner>,
+    geo: Option<Arc<GeoTable>>,
+    asn: Option<Arc<AsnTable>>,
+    texts: RwLock<Texts>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    ids: HashMap<Key, KeyId>,
+struct Texts {
+    ids: HashMap<Key, KeyId, RandomState>,
     keys: Vec<Key>,
 }
 
 impl KeyTable {
-    /// The number of the key with this text. Allocates for a new key alone.
-    pub fn id(&self, text: impl fmt::Display) -> KeyId {
-        let mut short = ShortText::default();
-        if write!(short, "{text}").is_ok() {
-            self.id_of(short.as_str())
-        } else {
-            self.id_of(&text.to_string())
+    /// The keys of logins that are looked up in these databases.
+    #[must_use]
+    pub fn new(geo: Option<Arc<GeoTable>>, asn: Option<Arc<AsnTable>>) -> Self {
+        Self {
+            geo,
+            asn,
+            texts: RwLock::default(),
         }
     }
 
-    fn id_of(&self, text: &str) -> KeyId {
-        if let Some(id) = self.inner.read().ids.get(text) {
+    /// The database of places, if there is one.
+    #[must_use]
+    pub fn geo(&self) -> Option<&Arc<GeoTable>> {
+        self.geo.as_ref()
+    }
+
+    /// The database of networks, if there is one.
+    #[must_use]
+    pub fn asn(&self) -> Option<&Arc<AsnTable>> {
+        self.asn.as_ref()
+    }
+
+    /// The place of an address, if it is counted; unknown without a database
+    /// or an address.
+    pub(crate) fn place(&self, ip: Option<IpAddr>, counted: &Countries) -> Option<KeyId> {
+        let found = match (&self.geo, ip) {
+            (Some(geo), Some(ip)) => geo.find(ip),
+            _ => Found::NOTHING,
+        };
+        if !counted.are_all() && !counted.admit(value(self.geo.as_deref(), found).country) {
+            return None;
+        }
+        Some(match found {
+            Found::Number(number) => KeyId::of(PLACE, number),
+            Found::Value(place) => self.id(&place_key(place)),
+        })
+    }
+
+    /// The network of an address; `None` without a database of networks.
+    pub(crate) fn network(&self, ip: Option<IpAddr>) -> Option<KeyId> {
+        let asn = self.asn.as_ref()?;
+        Some(match ip.map_or(Found::NOTHING, |ip| asn.find(ip)) {
+            Found::Number(number) => KeyId::of(NETWORK, number),
+            Found::Value(network) => self.id(&network_key(network)),
+        })
+    }
+
+    /// The number of a key by its text.
+    pub fn id(&self, text: &str) -> KeyId {
+        if let Some(id) = self.texts.read().ids.get(text) {
+            return *id;
+        }
+        let mut texts = self.texts.write();
+        if let Some(id) = texts.ids.get(text) {
             return *id;
         }
         let key = Key::new(text);
-        let mut inner = self.inner.write();
-        let next = u32::try_from(inner.keys.len() + 1)
-            .ok()
-            .and_then(NonZeroU32::new)
-            // Four thousand million distinct keys do not fit into memory.
-            .unwrap_or(NonZeroU32::MAX);
-        let id = *inner.ids.entry(key.clone()).or_insert(KeyId(next));
-        if id.0 == next {
-            inner.keys.push(key);
-        }
+        texts.keys.push(key.clone());
+        // A thousand million distinct keys do not fit into memory.
+        let number = u32::try_from(texts.keys.len()).unwrap_or(u32::MAX);
+        let id = KeyId::of(0, number & !KIND);
+        texts.ids.insert(key, id);
         id
     }
 
     /// The key with this number, if the number is from this table.
     #[must_use]
     pub fn key(&self, id: KeyId) -> Option<Key> {
-        self.key_at(id.index())
-    }
-
-    /// The key at an index, as [`KeyId::index`] tells it.
-    pub(crate) fn key_at(&self, index: usize) -> Option<Key> {
-        self.inner.read().keys.get(index).cloned()
-    }
-}
-
-/// The text of a key, as far as it is no longer than those of places are.
-#[derive(Default)]
-struct ShortText {
-    bytes: [u8; 32],
-    len: usize,
-}
-
-impl ShortText {
-    fn as_str(&self) -> &str {
-        let text = self.bytes.get(..self.len).map(std::str::from_utf8);
-        text.and_then(Result::ok).unwrap_or_default()
+        let number = u32::from(id) & !KIND;
+        match u32::from(id) & KIND {
+            PLACE => {
+                let geo = self.geo.as_deref();
+                let place = value(geo, Found::Number(number));
+                Some(Key::new(&place_key(place)))
+            }
+            NETWORK => {
+                let asn = self.asn.as_deref();
+                let network = value(asn, Found::Number(number));
+                Some(Key::new(&network_key(network)))
+            }
+            _ => {
+                let index = usize::try_from(number).ok()?.checked_sub(1)?;
+                self.texts.read().keys.get(index).cloned()
+            }
+        }
     }
 }
 
-impl fmt::Write for ShortText {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        let free = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
-        free.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
+/// What was found in a database, if there is one.
+fn value<V: Value>(table: Option<&Table<V>>, found: Found<V>) -> V {
+    match found {
+        Found::Value(value) => value,
+        Found::Number(number) => table.map_or_else(V::default, |table| table.value(number)),
     }
+}
+
+fn place_key(place: Place) -> String {
+    format!("geo-{place}")
+}
+
+fn network_key(network: Network) -> String {
+    format!("asn-{network}")
 }
 
 #[cfg(test)]
@@ -196,11 +277,19 @@ mod tests {
         assert_eq!(table.id("client-IOS"), a);
         assert_ne!(a, b);
         assert_eq!(table.key(b), Some(Key::new("client-ANDROID")));
-        let long = "x".repeat(100);
-        let c = table.id(format_args!("client-{long}"));
-        assert_eq!(table.id(format_args!("client-{long}")), c);
-        assert_eq!(table.key(c), Some(Key::new(&format!("client-{long}"))));
+        assert_eq!(KeyId::try_from(u32::from(b)), Ok(b));
         let other = KeyTable::default();
         assert_eq!(other.key(b), None);
+    }
+
+    #[test]
+    fn without_a_database_a_place_is_unknown_and_a_network_is_none() {
+        let table = KeyTable::default();
+        let ip = "192.0.2.1".parse().ok();
+        let place = table.place(ip, &Countries::default()).unwrap();
+        assert_eq!(table.key(place), Some(Key::new("geo-?-?-?")));
+        assert_eq!(table.place(None, &Countries::default()), Some(place));
+        assert_eq!(table.place(ip, &"DE".parse().unwrap()), None);
+        assert_eq!(table.network(ip), None);
     }
 }

@@ -3,35 +3,26 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 
-use crate::client::Classifier;
+use crate::client::{Classifier, ClientPattern};
 use crate::geo::{AsnTable, GeoTable, Stamp};
-use crate::{Address, Config, Countries, Error, KeyId, KeyTable, Login, Network, Place, Resource};
+use crate::{
+    Address, Config, Countries, Error, KeyTable, Login, LoginKeys, Network, Place, Resource,
+};
 
-/// The databases and patterns of a counter. Shared by threads; a look-up waits
-/// for nobody, not even for a database that is being replaced.
+/// The databases and patterns of a counter. Shared by threads, and never changed:
+/// where a database is replaced, another one takes its place.
 #[derive(Debug)]
 pub struct Lookup {
-    geo: ArcSwapOption<GeoTable>,
-    asn: ArcSwapOption<AsnTable>,
-    /// The files that were read, or could not be.
+    keys: Arc<KeyTable>,
+    /// The files that were read last, or could not be.
     tried: ArcSwap<DatabaseFiles>,
     geo_path: Option<PathBuf>,
     asn_path: Option<PathBuf>,
-    classifier: Classifier,
+    /// What it finds is the key itself: a login then makes no text.
+    classifier: Arc<Classifier>,
     countries: Countries,
-}
-
-/// The keys that a login adds to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoginKeys {
-    /// The `geo-` key.
-    pub place: KeyId,
-    /// The `client-` key.
-    pub client: KeyId,
-    /// The `asn-` key, with a database of networks.
-    pub asn: Option<KeyId>,
 }
 
 impl Lookup {
@@ -41,33 +32,49 @@ impl Lookup {
     ///
     /// One of them cannot be used.
     pub fn new(config: &Config) -> Result<Self, Error> {
+        let clients = config.clients.iter().map(|client| ClientPattern {
+            pattern: client.pattern.clone(),
+            category: format!("client-{}", client.category),
+        });
+        let clients: Vec<ClientPattern> = clients.collect();
         let lookup = Self {
-            geo: ArcSwapOption::empty(),
-            asn: ArcSwapOption::empty(),
+            keys: Arc::default(),
             tried: ArcSwap::from_pointee(DatabaseFiles([None; 2])),
             geo_path: config.geoip.clone(),
             asn_path: config.asn.clone(),
-            classifier: Classifier::new(config.pattern_syntax, &config.clients)?,
+            classifier: Arc::new(Classifier::new(config.pattern_syntax, &clients)?),
             countries: config.record_countries.clone(),
         };
-        lookup.reload()?;
-        Ok(lookup)
+        lookup.reloaded()
     }
 
-    /// Reads the databases again. The old ones serve until both new ones are
-    /// there.
+    /// The same, with databases that are read again.
     ///
     /// # Errors
     ///
-    /// One of them cannot be used; the old ones stay, both.
-    pub fn reload(&self) -> Result<(), Error> {
+    /// One of them cannot be used.
+    pub(crate) fn reloaded(&self) -> Result<Self, Error> {
         // Before they are read: one that is replaced meanwhile is read again.
         self.tried.store(Arc::new(self.files()));
         let geo = self.geo_path.as_deref().map(GeoTable::open).transpose()?;
         let asn = self.asn_path.as_deref().map(AsnTable::open).transpose()?;
-        self.geo.store(geo);
-        self.asn.store(asn);
-        Ok(())
+        Ok(self.with_keys(KeyTable::new(geo, asn)))
+    }
+
+    /// The same in the child of a fork, without what the parent has locked.
+    pub(crate) fn for_child(&self) -> Self {
+        self.with_keys(KeyTable::new(self.geo(), self.asn()))
+    }
+
+    fn with_keys(&self, keys: KeyTable) -> Self {
+        Self {
+            keys: Arc::new(keys),
+            tried: ArcSwap::new(self.tried.load_full()),
+            geo_path: self.geo_path.clone(),
+            asn_path: self.asn_path.clone(),
+            classifier: Arc::clone(&self.classifier),
+            countries: self.countries.clone(),
+        }
     }
 
     /// Whether a file of a database was replaced since it was last read, or
@@ -97,20 +104,20 @@ impl Lookup {
     /// The database of places, if there is one.
     #[must_use]
     pub fn geo(&self) -> Option<Arc<GeoTable>> {
-        self.geo.load_full()
+        self.keys.geo().cloned()
     }
 
     /// The database of networks, if there is one.
     #[must_use]
     pub fn asn(&self) -> Option<Arc<AsnTable>> {
-        self.asn.load_full()
+        self.keys.asn().cloned()
     }
 
     /// The place of an address; unknown without a database, without an
     /// address, or where the text is none.
     #[must_use]
     pub fn place(&self, address: Option<Address<'_>>) -> Place {
-        match (self.geo.load().as_deref(), address.and_then(Address::ip)) {
+        match (self.keys.geo(), address.and_then(Address::ip)) {
             (Some(geo), Some(ip)) => geo.lookup(ip),
             _ => Place::default(),
         }
@@ -120,35 +127,36 @@ impl Lookup {
     /// networks.
     #[must_use]
     pub fn network(&self, address: Option<Address<'_>>) -> Option<Network> {
-        let asn = self.asn.load();
-        let table = asn.as_deref()?;
+        let table = self.keys.asn()?;
         let ip = address.and_then(Address::ip);
         Some(ip.map_or_else(Network::default, |ip| table.lookup(ip)))
     }
 
-    /// The category of a resource, or `?` when no pattern matches it.
+    /// The key of a resource's client: `client-` and its category, or
+    /// `client-?` when no pattern matches it.
     #[must_use]
     pub fn client(&self, resource: Option<Resource<'_>>) -> &str {
         resource
             .and_then(|resource| self.classifier.classify(resource.expose()))
-            .unwrap_or("?")
+            .unwrap_or("client-?")
     }
 
-    /// The keys that a login adds to, or `None` when its country is not
-    /// counted.
+    /// The keys that a login adds to, numbers of [`Lookup::table`]; `None` when its
+    /// country is not counted.
     #[must_use]
-    pub fn keys(&self, login: &Login<'_>, keys: &KeyTable) -> Option<LoginKeys> {
-        let place = self.place(login.address);
-        if !self.countries.admit(place.country) {
-            return None;
-        }
+    pub fn keys(&self, login: &Login<'_>) -> Option<LoginKeys> {
+        let ip = login.address.and_then(Address::ip);
         Some(LoginKeys {
-            place: keys.id(format_args!("geo-{place}")),
-            client: keys.id(format_args!("client-{}", self.client(login.resource))),
-            asn: self
-                .network(login.address)
-                .map(|network| keys.id(format_args!("asn-{network}"))),
+            place: self.keys.place(ip, &self.countries)?,
+            client: self.keys.id(self.client(login.resource)),
+            asn: self.keys.network(ip),
         })
+    }
+
+    /// What the numbers of keys mean.
+    #[must_use]
+    pub fn table(&self) -> &Arc<KeyTable> {
+        &self.keys
     }
 }
 

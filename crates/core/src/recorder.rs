@@ -47,7 +47,6 @@ pub(crate) struct Recorder {
     stage: Arc<Stage>,
     character: Character,
     realm: Realm,
-    keys: KeyTable,
     intake: Mutex<Intake>,
     /// Something is there for the writer.
     wake: Condvar,
@@ -104,7 +103,6 @@ impl Recorder {
             stage: Arc::clone(stage),
             character,
             realm,
-            keys: KeyTable::default(),
             intake: Mutex::new(Intake::new(calendar)),
             wake: Condvar::default(),
             tried: Condvar::default(),
@@ -127,6 +125,37 @@ impl Recorder {
         self.stage.store(Some(self.view(intake)));
     }
 
+    /// Replaces the settings. A login sees all of the old ones or all of the new
+    /// ones.
+    pub(crate) fn change_settings(self: &Arc<Self>, new: Settings) {
+        // The old databases are given back once the lock is.
+        let _old = self.settings.load_full();
+        self.show_settings(&self.intake.lock(), new);
+    }
+
+    /// Reads the databases of places and networks again.
+    pub(crate) fn reload(self: &Arc<Self>) -> Result<(), Error> {
+        loop {
+            let old = self.settings.load_full();
+            let lookup = old.lookup.reloaded()?;
+            let config = old.config.clone();
+            let intake = self.intake.lock();
+            // Otherwise somebody has changed them meanwhile.
+            if Arc::ptr_eq(&old, &self.settings.load()) {
+                self.show_settings(&intake, Settings { config, lookup });
+                return Ok(());
+            }
+        }
+    }
+
+    fn show_settings(self: &Arc<Self>, intake: &Intake, new: Settings) {
+        self.settings.store(Arc::new(new));
+        // While it closes, nobody must be shown it again.
+        if intake.phase == Phase::Open {
+            self.publish(intake);
+        }
+    }
+
     fn view(self: &Arc<Self>, intake: &Intake) -> Arc<View> {
         Arc::new(View::new(self, intake.calendar.clone()))
     }
@@ -147,13 +176,21 @@ impl Recorder {
     }
 
     /// Counts a login of a user whom the view does not know yet, or one that
-    /// opens or closes a month.
-    fn count(self: &Arc<Self>, login: &Login<'_>) -> Result<(), Error> {
-        let month = Month::of(login.time)?;
-        let settings = self.settings.load();
+    /// opens or closes a month. `known` is the month as the view has it, and the
+    /// user's marker in it.
+    fn count(
+        self: &Arc<Self>,
+        settings: &Settings,
+        login: &Login<'_>,
+        known: Option<(&Tally, Marker)>,
+    ) -> Result<(), Error> {
+        let month = match known {
+            Some((tally, _)) => tally.month,
+            None => Month::of(login.time)?,
+        };
         settings.check_recording()?;
         // All that takes longer comes before the lock.
-        let keys = settings.lookup.keys(login, &self.keys);
+        let keys = settings.lookup.keys(login);
         let user = self
             .character
             .keeps_users
@@ -167,15 +204,26 @@ impl Recorder {
             wake = self.note(intake, month, login.time)?;
         }
         let counted = keys.map_or(Ok(false), |keys| {
-            self.take_in(intake, &settings.config, month, login.user, |marker| {
-                Visit {
-                    marker,
-                    user,
-                    place: keys.place,
-                    client: keys.client,
-                    asn: keys.asn,
-                }
-            })
+            let tally = intake.calendar.get_mut(month).ok_or(Error::Internal)?;
+            let marker = match known {
+                Some((other, marker)) if tally.has_secrets_of(other) => marker,
+                _ => tally.marker(login.user),
+            };
+            if tally.seen.contains(marker) {
+                return Ok(false);
+            }
+            if intake.waiting() >= settings.config.pending_limit {
+                return Err(Error::Full);
+            }
+            intake.forget_first(month, marker, login.user);
+            let visit = Visit {
+                marker,
+                place: keys.place,
+                client: keys.client,
+                asn: keys.asn,
+            };
+            self.take_in(intake, month, settings.lookup.table(), visit, user)?;
+            Ok(self.call_writer(intake, settings.config.flush_interval))
         });
         wake |= matches!(counted, Ok(true));
         drop(guard);
@@ -186,32 +234,25 @@ impl Recorder {
         counted.map(drop)
     }
 
-    /// Marks a user as seen and takes the visit in, or neither; says whether the
-    /// writer must be woken for it.
+    /// Marks a user as seen and takes the visit in, or neither.
     fn take_in(
         self: &Arc<Self>,
         intake: &mut Intake,
-        config: &Config,
         month: Month,
-        user: User<'_>,
-        visit: impl FnOnce(Marker) -> Visit,
-    ) -> Result<bool, Error> {
-        let is_full = intake.waiting() >= config.pending_limit;
+        keys: &Arc<KeyTable>,
+        visit: Visit,
+        user: Option<KeptUser>,
+    ) -> Result<(), Error> {
+        // Nothing fails behind the mark.
+        intake.room(month, keys)?;
         let tally = intake.calendar.get_mut(month).ok_or(Error::Internal)?;
-        let marker = tally.marker(user);
-        if is_full && !tally.seen.contains(marker) {
-            return Err(Error::Full);
-        }
-        if !tally.seen.insert(marker)? {
-            return Ok(false);
-        }
+        tally.seen.insert(visit.marker)?;
         if let Some(next) = tally.seen.next() {
             let before = std::mem::replace(&mut tally.seen, next);
             intake.retired.push(before);
             self.publish(intake);
         }
-        intake.push(month, visit(marker));
-        Ok(self.call_writer(intake, config.flush_interval))
+        intake.room(month, keys)?.push(visit, user)
     }
 
     /// Has the writer come within `time`; says whether it must be woken for that.
@@ -332,7 +373,10 @@ impl Recorder {
         let left = || deadline.saturating_duration_since(Instant::now());
         let ended = self.flush(timeout).and_then(|()| self.end(left()));
         if ended.is_err() {
-            self.intake.lock().phase = Phase::Open;
+            let mut intake = self.intake.lock();
+            intake.phase = Phase::Open;
+            // With the settings that have come meanwhile.
+            self.publish(&intake);
         }
         ended
     }

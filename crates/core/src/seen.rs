@@ -4,15 +4,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use memmap2::MmapMut;
+use self_cell::{MutBorrow, self_cell};
+use zerocopy::FromBytes;
+
 use crate::{Error, Marker};
 
-/// The slots of the first table, 8 KiB.
-const SMALLEST: usize = 1024;
+/// As many slots as the processor gets from memory at once (64 bytes): who is
+/// looked for is nearly always in the first bucket, and all of it is there.
+const BUCKET: usize = 8;
 
-/// How many slots of the table before are moved with each new marker. The new
+/// The buckets of the first table, 8 KiB.
+const SMALLEST: usize = 128;
+
+/// How many buckets of the table before are moved with each new marker. The new
 /// table is a quarter larger, so they have all been moved long before it is
 /// full.
-const MOVED_AT_ONCE: usize = 32;
+const MOVED_AT_ONCE: usize = 2;
 
 /// What a slot holds that no marker is in, or not any more.
 const EMPTY: u64 = 0;
@@ -21,9 +29,9 @@ const GONE: u64 = 1;
 /// A set of markers. Any number of threads may look into it while one changes
 /// it. Clones share what is in it.
 ///
-/// The set is a table with open addressing, 8 bytes a slot, at most four fifths
-/// full. When it is full, a larger one follows it: [`Seen::next`] says when. The
-/// markers then move over little by little, and are looked for in both.
+/// The set is a table of buckets, 8 bytes a marker, at most nine tenths full. When
+/// it is full, a larger one follows it: [`Seen::next`] says when. The markers
+/// then move over little by little, and are looked for in both.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     table: Arc<Table>,
@@ -38,9 +46,9 @@ impl Seen {
     ///
     /// There is not enough memory.
     pub(crate) fn new(markers: &[Marker]) -> Result<Self, Error> {
-        let slots = markers.len().saturating_add(markers.len() / 2);
+        let slots = markers.len().saturating_add(markers.len() / 4);
         let set = Self {
-            table: Arc::new(Table::new(slots.max(SMALLEST))?),
+            table: Arc::new(Table::new((slots / BUCKET).max(SMALLEST))?),
             before: None,
         };
         for &marker in markers {
@@ -91,9 +99,9 @@ impl Seen {
                 before: None,
             }),
             None if self.table.is_full() => {
-                let slots = self.table.slots.len();
+                let buckets = self.table.buckets().len();
                 Some(Self {
-                    table: Arc::new(Table::new(slots.saturating_add(slots / 4)).ok()?),
+                    table: Arc::new(Table::new(buckets.saturating_add(buckets / 4)).ok()?),
                     before: Some(Arc::clone(&self.table)),
                 })
             }
@@ -108,11 +116,25 @@ fn value(marker: Marker) -> u64 {
     marker.0.max(GONE + 1)
 }
 
+type Bucket = [AtomicU64; BUCKET];
+type Buckets<'a> = &'a [Bucket];
+
+self_cell!(
+    /// Memory from the system, seen as buckets. The system has zeros ready, so a
+    /// large table costs nothing before it is used, and it is given back as a
+    /// whole.
+    struct Memory {
+        owner: MutBorrow<MmapMut>,
+        #[covariant]
+        dependent: Buckets,
+    }
+);
+
 struct Table {
-    slots: Box<[AtomicU64]>,
+    memory: Memory,
     /// How many slots are not empty.
     used: AtomicUsize,
-    /// How many slots, from the first on, have been moved to the next table.
+    /// How many buckets, from the first on, have been moved to the next table.
     moved: AtomicUsize,
 }
 
@@ -120,32 +142,48 @@ struct Table {
 // thread that does not see a marker yet asks again under the lock of whoever
 // inserts.
 impl Table {
-    fn new(slots: usize) -> Result<Self, Error> {
+    fn new(buckets: usize) -> Result<Self, Error> {
+        let bytes = buckets.checked_mul(size_of::<Bucket>());
+        let map = MmapMut::map_anon(bytes.ok_or(Error::Full)?).map_err(|_| Error::Full)?;
+        let memory = Memory::try_new(MutBorrow::new(map), |map| {
+            let buckets = <[Bucket]>::mut_from_bytes(map.borrow_mut());
+            // A page begins where a bucket may.
+            buckets
+                .map(|buckets| &*buckets)
+                .map_err(|_| Error::Internal)
+        })?;
         Ok(Self {
-            // From the system, which has zeros ready: a large table costs
-            // nothing before its slots are used.
-            slots: bytemuck::try_zeroed_slice_box(slots).map_err(|()| Error::Full)?,
+            memory,
             used: AtomicUsize::new(0),
             moved: AtomicUsize::new(0),
         })
     }
 
-    /// The slots in the order in which `value` looks for its own. Values are
+    fn buckets(&self) -> &[Bucket] {
+        self.memory.borrow_dependent()
+    }
+
+    /// The buckets in the order in which `value` looks for a slot. Values are
     /// hashes, so the place in the table is in proportion to the value. Moving
     /// to a larger table then goes from front to back in both.
-    fn probe(&self, value: u64) -> impl Iterator<Item = &AtomicU64> {
-        let slots = self.slots.len() as u128;
-        let start = usize::try_from((u128::from(value) * slots) >> 64).unwrap_or_default();
-        let (front, back) = self.slots.split_at_checked(start).unwrap_or_default();
+    fn probe(&self, value: u64) -> impl Iterator<Item = &Bucket> {
+        let buckets = self.buckets();
+        let start = (u128::from(value) * buckets.len() as u128) >> 64;
+        let start = usize::try_from(start).unwrap_or_default();
+        let (front, back) = buckets.split_at_checked(start).unwrap_or_default();
         back.iter().chain(front)
     }
 
     fn contains(&self, value: u64) -> bool {
-        for slot in self.probe(value) {
-            match slot.load(Ordering::Relaxed) {
-                EMPTY => return false,
-                found if found == value => return true,
-                _ => (),
+        for bucket in self.probe(value) {
+            let holds =
+                |found: bool, slot: &AtomicU64| found | (slot.load(Ordering::Relaxed) == value);
+            // All eight without a branch is less than guessing where it ends.
+            if bucket.iter().fold(false, holds) {
+                return true;
+            }
+            if !is_full(bucket) {
+                return false;
             }
         }
         false
@@ -155,48 +193,58 @@ impl Table {
     fn insert(&self, value: u64) -> Result<(), Error> {
         let used = self.used.load(Ordering::Relaxed);
         // One slot stays empty, or a search would go around for ever.
-        if used + 1 >= self.slots.len() {
+        if used + 1 >= self.buckets().len() * BUCKET {
             return Err(Error::Full);
         }
+        let bucket = self.probe(value).find(|bucket| !is_full(bucket));
         let empty = |slot: &&AtomicU64| slot.load(Ordering::Relaxed) == EMPTY;
-        let slot = self.probe(value).find(empty).ok_or(Error::Full)?;
-        slot.store(value, Ordering::Relaxed);
+        let slot = bucket.and_then(|bucket| bucket.iter().find(empty));
+        slot.ok_or(Error::Full)?.store(value, Ordering::Relaxed);
         self.used.store(used + 1, Ordering::Relaxed);
         Ok(())
     }
 
     fn remove(&self, value: u64) {
-        for slot in self.probe(value) {
-            match slot.load(Ordering::Relaxed) {
-                EMPTY => return,
-                found if found == value => return slot.store(GONE, Ordering::Relaxed),
-                _ => (),
+        for bucket in self.probe(value) {
+            let holds = |slot: &&AtomicU64| slot.load(Ordering::Relaxed) == value;
+            if let Some(slot) = bucket.iter().find(holds) {
+                return slot.store(GONE, Ordering::Relaxed);
+            }
+            if !is_full(bucket) {
+                return;
             }
         }
     }
 
-    /// Copies the next few markers; they stay here for those who look here.
+    /// Copies the markers of the next few buckets, none of which is there yet;
+    /// they stay here for those who look here.
     fn move_some_to(&self, next: &Self) -> Result<(), Error> {
         let moved = self.moved.load(Ordering::Relaxed);
-        let slots = self.slots.get(moved..).unwrap_or_default();
-        let slots = slots.get(..MOVED_AT_ONCE).unwrap_or(slots);
-        for slot in slots {
+        let buckets = self.buckets().get(moved..).unwrap_or_default();
+        let buckets = buckets.get(..MOVED_AT_ONCE).unwrap_or(buckets);
+        for slot in buckets.iter().flatten() {
             let value = slot.load(Ordering::Relaxed);
-            if value > GONE && !next.contains(value) {
+            if value > GONE {
                 next.insert(value)?;
             }
         }
-        self.moved.store(moved + slots.len(), Ordering::Relaxed);
+        self.moved.store(moved + buckets.len(), Ordering::Relaxed);
         Ok(())
     }
 
     fn has_moved(&self) -> bool {
-        self.moved.load(Ordering::Relaxed) >= self.slots.len()
+        self.moved.load(Ordering::Relaxed) >= self.buckets().len()
     }
 
     fn is_full(&self) -> bool {
-        self.used.load(Ordering::Relaxed) >= self.slots.len() / 5 * 4
+        self.used.load(Ordering::Relaxed) >= self.buckets().len() * BUCKET / 10 * 9
     }
+}
+
+/// Whether a value that is not in the bucket may be in the next one. Slots are
+/// filled from the first one on.
+fn is_full([.., last]: &Bucket) -> bool {
+    last.load(Ordering::Relaxed) != EMPTY
 }
 
 impl std::fmt::Debug for Table {
@@ -235,8 +283,8 @@ mod tests {
         }
         assert!(tables > 0, "it never grew");
         assert!(markers(100_000).all(|marker| seen.contains(marker)));
-        let slots = seen.table.slots.len();
-        assert!(slots < 100_000 * 2, "{slots} slots for 100,000 markers");
+        let slots = seen.table.buckets().len() * BUCKET;
+        assert!(slots < 140_000, "{slots} slots for 100,000 markers");
     }
 
     #[test]
@@ -283,7 +331,7 @@ mod tests {
         let seen = Seen::new(&[]).unwrap();
         let added = markers(5000).take_while(|&marker| seen.insert(marker).is_ok());
         let added = added.count();
-        assert_eq!(added, SMALLEST - 1);
+        assert_eq!(added, SMALLEST * BUCKET - 1);
         assert!(!seen.contains(Marker(42)));
         assert!(matches!(seen.insert(Marker(42)), Err(Error::Full)));
         assert!(markers(added as u64).all(|marker| seen.contains(marker)));

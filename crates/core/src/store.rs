@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{
-    Config, Counts, Error, KeptUser, KeyId, KeyTable, Marker, Month, MonthKey, Realm, Totals,
-};
+use crate::{Config, Counts, Error, KeptUser, Marker, Month, MonthKey, Realm, Totals};
 
 #[cfg(test)]
 pub(crate) mod contract;
@@ -14,10 +12,12 @@ pub(crate) mod lock;
 mod memory;
 mod prosody;
 mod sealed;
+mod visits;
 
 pub use memory::Memory;
 pub use prosody::Prosody;
 pub use sealed::Sealed;
+pub use visits::{Visit, Visits};
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,30 +87,6 @@ pub fn probe(config: &Config) -> Result<Totals, Error> {
     Ok(totals)
 }
 
-/// The first login of a user in a month, on its way to a store.
-#[derive(Clone, Debug)]
-pub struct Visit {
-    /// Who it was, as far as a store may know.
-    pub marker: Marker,
-    /// Who it was, for a store whose [`Character::keeps_users`].
-    pub user: Option<KeptUser>,
-    /// The `geo-` key it adds to.
-    pub place: KeyId,
-    /// The `client-` key it adds to.
-    pub client: KeyId,
-    /// The `asn-` key it adds to, with a database of networks.
-    pub asn: Option<KeyId>,
-}
-
-impl Visit {
-    /// The keys that the visit adds 1 to.
-    pub fn keys(&self) -> impl Iterator<Item = KeyId> {
-        [Some(self.place), Some(self.client), self.asn]
-            .into_iter()
-            .flatten()
-    }
-}
-
 /// What a store must keep of an open month besides markers and counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MonthState {
@@ -132,9 +108,7 @@ pub struct Batch<'a> {
     /// What else is to be kept of it.
     pub state: &'a MonthState,
     /// The visits.
-    pub visits: &'a [Visit],
-    /// The table of their keys.
-    pub keys: &'a KeyTable,
+    pub visits: &'a Visits,
 }
 
 /// A user who is to be forgotten.

@@ -68,6 +68,12 @@ impl Tally {
         self.secrets.marking.of(user)
     }
 
+    /// Whether markers of the other are markers here: it is the same month of
+    /// the same recorder.
+    pub(crate) fn has_secrets_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.secrets, &other.secrets)
+    }
+
     /// Whether the month is that of `time`.
     pub(crate) fn covers(&self, time: i64) -> bool {
         self.start <= time && time < self.end

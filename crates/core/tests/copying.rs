@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is a test")]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
-use monthly_visitors::store::{self, Access, Batch, MonthState, Prosody, Sealed, Store, Visit};
+use monthly_visitors::store::{
+    self, Access, Batch, MonthState, Prosody, Sealed, Store, Visit, Visits,
+};
 use monthly_visitors::{
     Config, KeptUser, KeyTable, Kind, Log, Month, MonthKey, Outcome, Realm, User, copy,
 };
@@ -21,29 +24,29 @@ fn config(scheme: &str, dir: &Path) -> Config {
 
 /// Counts new users into `month`, two at a time.
 fn record(store: &mut dyn Store, month: Month) {
-    let keys = KeyTable::default();
+    let keys = Arc::new(KeyTable::default());
     let state = MonthState {
         key: MonthKey::random().unwrap(),
         first: None,
     };
     let marking = Realm::default().marking(&state.key);
     for round in 0..BATCHES {
-        let visits = [0, 1].map(|other| {
+        let mut visits = Visits::new(Arc::clone(&keys));
+        for other in [0, 1] {
             let name = format!("user{round}x{other}");
             let user = User::new(name.as_bytes()).unwrap();
-            Visit {
+            let visit = Visit {
                 marker: marking.of(user),
-                user: Some(KeptUser::from(user)),
-                place: keys.id(format!("geo-DE-?-{}", round % 9)),
+                place: keys.id(&format!("geo-DE-?-{}", round % 9)),
                 client: keys.id("client-IOS"),
                 asn: None,
-            }
-        });
+            };
+            visits.push(visit, Some(KeptUser::from(user))).unwrap();
+        }
         let batch = Batch {
             month,
             state: &state,
             visits: &visits,
-            keys: &keys,
         };
         store.commit(&batch).unwrap();
     }

@@ -10,9 +10,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use monthly_visitors::store::dat::{self, TableKey, Value};
-use monthly_visitors::store::{Access, Batch, MonthState, Prosody, Store, Visit};
+use monthly_visitors::store::{Access, Batch, MonthState, Prosody, Store, Visit, Visits};
 use monthly_visitors::{KeptUser, KeyTable, Log, Month, MonthKey, Realm, User};
 
 /// Names that a file name cannot hold as they are.
@@ -53,28 +54,25 @@ fn datamanager(data: &Path, arguments: &[&str]) -> Vec<String> {
 
 /// Commits a visit of each user.
 fn record(store: &mut Prosody, month: Month, names: &[&str], client: &str) {
-    let keys = KeyTable::default();
+    let keys = Arc::new(KeyTable::default());
     let key = MonthKey::random().unwrap();
-    let visits: Vec<Visit> = names
-        .iter()
-        .map(|name| {
-            let user = User::new(name.as_bytes()).unwrap();
-            Visit {
-                marker: Realm::default().marking(&key).of(user),
-                user: Some(KeptUser::from(user)),
-                place: keys.id("geo-DE-HE-2925533"),
-                client: keys.id(client),
-                asn: None,
-            }
-        })
-        .collect();
+    let mut visits = Visits::new(Arc::clone(&keys));
+    for name in names {
+        let user = User::new(name.as_bytes()).unwrap();
+        let visit = Visit {
+            marker: Realm::default().marking(&key).of(user),
+            place: keys.id("geo-DE-HE-2925533"),
+            client: keys.id(client),
+            asn: None,
+        };
+        visits.push(visit, Some(KeptUser::from(user))).unwrap();
+    }
     let state = MonthState { key, first: None };
     store
         .commit(&Batch {
             month,
             state: &state,
             visits: &visits,
-            keys: &keys,
         })
         .unwrap();
 }

@@ -55,7 +55,7 @@ fn compare(bytes: &[u8]) -> Result<(), String> {
     let database = Database::open::<Place>(file(bytes).path()).map_err(|e| e.to_string())?;
     let table = Numbered::build(&database, || false)?.unwrap();
     let equal = |address: IpAddr| {
-        let found: Place = table.lookup(address);
+        let found: Place = table.value(table.number(address));
         assert_eq!(found, database.value(address), "{address}");
     };
     let all = WithinOptions::default()

@@ -20,6 +20,9 @@ pub(super) const LIMIT: u32 = 0xFF_FF00;
 /// A /64 that is divided further.
 const DIVIDED: u32 = 0xFF_FFFF;
 
+/// Of so many lines of memory one range each is looked at.
+const MOST_LINES: usize = 16;
+
 /// How many upper halves of IPv4 addresses there are.
 const IPV4_BUCKETS: usize = 1 << 16;
 
@@ -192,6 +195,8 @@ struct Sorted<const BYTES: usize> {
 
 impl<const BYTES: usize> Sorted<BYTES> {
     const START: usize = BYTES - 3;
+    /// How many fit into what the processor gets from memory at once.
+    const IN_A_LINE: usize = 64 / BYTES;
 
     fn push(&mut self, start: u32, number: u32) {
         let mut range = [0; BYTES];
@@ -221,11 +226,31 @@ impl<const BYTES: usize> Sorted<BYTES> {
     /// The number of the last range that begins at `lower` or before: within
     /// the ranges of a bucket, or else the one before these.
     fn find(&self, from: u32, to: u32, lower: u32) -> u32 {
-        let (from, to) = (from as usize, to as usize);
-        let bucket = self.ranges.get(from..to).unwrap_or_default();
-        let after = from + bucket.partition_point(|range| Self::start(range) <= lower);
+        let (mut from, mut to) = (from as usize, to as usize);
+        // Most buckets have some dozens, in a few lines of memory. Looking at
+        // the first of each line, whatever the others say, has them come all at
+        // once; a binary search would wait for one after the other.
+        while to - from > MOST_LINES * Self::IN_A_LINE {
+            let middle = from.midpoint(to);
+            if self.starts_by(middle, lower) {
+                from = middle;
+            } else {
+                to = middle;
+            }
+        }
+        let first_of_lines = (from..to).step_by(Self::IN_A_LINE);
+        let lines = first_of_lines.filter(|first| self.starts_by(*first, lower));
+        let line = from + lines.count().saturating_sub(1) * Self::IN_A_LINE;
+        let line = line..to.min(line + Self::IN_A_LINE);
+        let after = line.start + line.filter(|range| self.starts_by(*range, lower)).count();
         let range = after.checked_sub(1).and_then(|last| self.ranges.get(last));
         range.map_or(UNKNOWN, Self::number)
+    }
+
+    /// Whether a range begins at `lower` or before.
+    fn starts_by(&self, range: usize, lower: u32) -> bool {
+        let range = self.ranges.get(range);
+        range.is_some_and(|range| Self::start(range) <= lower)
     }
 
     fn start(range: &[u8; BYTES]) -> u32 {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 
 use super::database::{Database, Value};
+use super::ranges::UNKNOWN;
 use super::walk::Numbered;
 use crate::sync::Mutex;
 use crate::{Error, fork, threads};
@@ -35,6 +36,19 @@ pub struct Table<V: Value> {
     state: Arc<State<V>>,
     /// Never waited for: a fork may copy it in a locked state.
     builder: Mutex<Option<Builder>>,
+}
+
+/// What an address has, or its number in the table: the same one as long as
+/// there is the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found<V> {
+    Number(u32),
+    Value(V),
+}
+
+impl<V> Found<V> {
+    /// Nothing, in whatever table.
+    pub(crate) const NOTHING: Self = Self::Number(UNKNOWN);
 }
 
 /// What the thread has in common with those who look up.
@@ -84,16 +98,32 @@ impl<V: Value> Table<V> {
     /// is damaged. Waits for nobody.
     #[must_use]
     pub fn lookup(&self, address: IpAddr) -> V {
+        match self.find(address) {
+            Found::Number(number) => self.value(number),
+            Found::Value(value) => value,
+        }
+    }
+
+    /// The same, without reading what the number means: where that is, memory is
+    /// cold.
+    pub(crate) fn find(&self, address: IpAddr) -> Found<V> {
         if let Some(numbered) = self.state.numbered.get() {
-            return numbered.lookup(address);
+            return Found::Number(numbered.number(address));
         }
         self.start_building();
         if let Some(database) = &*self.state.database.load() {
-            return database.value(address);
+            return Found::Value(database.value(address));
         }
         // It has just been replaced.
         let numbered = self.state.numbered.get();
-        numbered.map_or_else(V::default, |numbered| numbered.lookup(address))
+        let number = numbered.map(|numbered| numbered.number(address));
+        number.map_or_else(|| Found::Value(V::default()), Found::Number)
+    }
+
+    /// What a number of this table means.
+    pub(crate) fn value(&self, number: u32) -> V {
+        let numbered = self.state.numbered.get();
+        numbered.map_or_else(V::default, |numbered| numbered.value(number))
     }
 
     /// Builds the table, unless it is there. Takes about a second for a large

@@ -39,11 +39,14 @@ impl<V: Value> Numbered<V> {
         walk.finish().map(Some)
     }
 
-    pub(super) fn lookup(&self, address: IpAddr) -> V {
-        let number = match address {
+    pub(super) fn number(&self, address: IpAddr) -> u32 {
+        match address {
             IpAddr::V4(address) => self.ranges.ipv4(address.to_bits()),
             IpAddr::V6(address) => self.ranges.ipv6(address.to_bits()),
-        };
+        }
+    }
+
+    pub(super) fn value(&self, number: u32) -> V {
         self.values
             .get(number as usize)
             .copied()

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use arc_swap::ArcSwap;
+
 use super::intake::{Intake, Task};
-use super::{Recorder, View, found, open_store};
+use super::{Recorder, Settings, View, found, open_store};
 use crate::calendar::Calendar;
 use crate::store::Store;
 use crate::sync::{Condvar, Mutex};
 use crate::tally::Tally;
-use crate::{Error, KeyTable, Month, fork};
+use crate::{Error, Month, fork};
 
 impl Recorder {
     /// The same counter in the child of a fork. Takes no lock of the parent's
@@ -21,6 +23,10 @@ impl Recorder {
         let recorder = &parent.recorder;
         let calendar = parent.calendar();
         let tallies = calendar.tallies().iter().map(Tally::emptied);
+        let settings = Settings {
+            config: parent.settings().config.clone(),
+            lookup: parent.settings().lookup.for_child(),
+        };
         let calendar = Calendar::new(
             recorder.character.closes_months,
             calendar.closed_before(),
@@ -28,11 +34,10 @@ impl Recorder {
         );
         Ok(Arc::new(Self {
             generation: fork::generation(),
-            settings: Arc::clone(&recorder.settings),
+            settings: Arc::new(ArcSwap::from_pointee(settings)),
             stage: Arc::clone(&recorder.stage),
             character: recorder.character,
             realm: recorder.realm.clone(),
-            keys: KeyTable::default(),
             intake: Mutex::new(Intake::new(calendar)),
             wake: Condvar::default(),
             tried: Condvar::default(),
@@ -63,47 +68,43 @@ impl Recorder {
         let mut guard = self.intake.lock();
         let intake = &mut *guard;
         // What could not be written waits with the rest.
-        for task in std::mem::take(&mut intake.taken).iter().rev() {
-            match &**task {
-                Task::Commit(month, visits) => {
-                    let pending = intake.pending.entry(*month).or_default();
-                    pending.splice(..0, visits.iter().cloned());
-                }
-                Task::Forget(users) => intake.forgotten.extend(users.iter().cloned()),
-            }
-        }
-        // Closed by somebody else: these logins came too late.
-        intake.pending = intake.pending.split_off(&loaded.closed_before);
-        for open in &loaded.open {
-            let ours = intake
-                .calendar
-                .tallies()
-                .iter()
-                .chain(&intake.closing)
-                .find(|tally| tally.month == open.month);
-            if ours.is_some_and(|tally| !tally.has_key(&open.state.key)) {
-                // Somebody else began the month under another key. Markers under
-                // ours are worth nothing; those users count at their next login.
-                intake.pending.remove(&open.month);
-            }
-        }
-        for tally in &mut found {
-            let Some(visits) = intake.pending.get_mut(&tally.month) else {
+        intake.make_tasks();
+        let mut left = Vec::new();
+        for task in &intake.taken {
+            let Task::Commit(month, visits) = &**task else {
+                left.push(Arc::clone(task));
                 continue;
             };
-            let mut new = Vec::with_capacity(visits.len());
-            for visit in std::mem::take(visits) {
-                // Without memory for a marker, the store finds out by itself.
-                if tally.seen.insert(visit.marker).unwrap_or(true) {
-                    new.push(visit);
-                    if let Some(next) = tally.seen.next() {
-                        tally.seen = next;
-                    }
-                }
+            // Closed by somebody else: these logins came too late.
+            if *month < loaded.closed_before {
+                continue;
             }
-            *visits = new;
+            let both = found.iter_mut().zip(&loaded.open);
+            let Some((tally, open)) = both.into_iter().find(|(tally, _)| tally.month == *month)
+            else {
+                left.push(Arc::clone(task));
+                continue;
+            };
+            let mut ours = intake.calendar.tallies().iter().chain(&intake.closing);
+            let ours = ours.find(|tally| tally.month == *month);
+            if ours.is_some_and(|ours| !ours.has_key(&open.state.key)) {
+                // Somebody else began the month under another key. Markers under
+                // ours are worth nothing; those users count at their next login.
+                continue;
+            }
+            let new = visits.filtered(|marker| {
+                // Without memory for a marker, the store finds out by itself.
+                let is_new = tally.seen.insert(marker).unwrap_or(true);
+                if let Some(next) = tally.seen.next() {
+                    tally.seen = next;
+                }
+                is_new
+            })?;
+            if !new.is_empty() {
+                left.push(Arc::new(Task::Commit(*month, new)));
+            }
         }
-        intake.pending.retain(|_, visits| !visits.is_empty());
+        intake.taken = left;
         let known: Vec<Month> = found.iter().map(|tally| tally.month).collect();
         let ours = intake.calendar.tallies().iter();
         found.extend(ours.filter(|tally| !known.contains(&tally.month)).cloned());

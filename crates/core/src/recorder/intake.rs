@@ -7,16 +7,16 @@ use std::time::Instant;
 
 use crate::calendar::Calendar;
 use crate::seen::Seen;
-use crate::store::{Forgotten, Visit};
+use crate::store::{Forgotten, Visits};
 use crate::tally::Tally;
-use crate::{Error, Month};
+use crate::{Error, KeyTable, Marker, Month, User};
 
 /// What waits for the writer.
 pub(super) struct Intake {
     /// Which months are open. Views show copies of it.
     pub(super) calendar: Calendar,
     /// Visits that nobody has tried to write.
-    pub(super) pending: BTreeMap<Month, Vec<Visit>>,
+    pub(super) pending: BTreeMap<Month, Visits>,
     /// Users who are to be forgotten, after the pending visits are written.
     pub(super) forgotten: Vec<Forgotten>,
     /// What the writer is writing, or could not write, in this order.
@@ -58,7 +58,7 @@ pub(super) enum Phase {
 /// Something that the writer does with the store.
 pub(super) enum Task {
     /// Commits visits of one month, in the order of the logins.
-    Commit(Month, Vec<Visit>),
+    Commit(Month, Visits),
     /// Deletes what the store keeps of users.
     Forget(Vec<Forgotten>),
 }
@@ -104,13 +104,13 @@ impl Intake {
 
     /// How many visits wait for the store, and users to be forgotten.
     pub(super) fn waiting(&self) -> usize {
-        let pending = self.pending.values().map(Vec::len);
+        let pending = self.pending.values().map(Visits::len);
         let taken = self.taken.iter().map(|task| task.len());
         pending.chain(taken).sum::<usize>() + self.forgotten.len()
     }
 
     /// The visits that the store does not have yet, by month.
-    pub(super) fn visits(&self) -> impl Iterator<Item = (Month, &Vec<Visit>)> {
+    pub(super) fn visits(&self) -> impl Iterator<Item = (Month, &Visits)> {
         let taken = self.taken.iter().filter_map(|task| match &**task {
             Task::Commit(month, visits) => Some((*month, visits)),
             Task::Forget(_) => None,
@@ -118,23 +118,44 @@ impl Intake {
         taken.chain(self.pending.iter().map(|(&month, visits)| (month, visits)))
     }
 
-    /// Adds a visit.
-    pub(super) fn push(&mut self, month: Month, visit: Visit) {
-        let again = |forgotten: &Forgotten| {
-            forgotten.markers.contains(&(month, visit.marker))
-                || visit.user.as_ref() == Some(&forgotten.user)
-        };
-        if self.forgotten.iter().any(again) {
-            // They came back before the store forgot them. It must do so before
-            // it hears of that.
+    /// The pending visits of a month, with room for one more whose keys are
+    /// numbers of `keys`.
+    ///
+    /// # Errors
+    ///
+    /// There is not enough memory.
+    pub(super) fn room(
+        &mut self,
+        month: Month,
+        keys: &Arc<KeyTable>,
+    ) -> Result<&mut Visits, Error> {
+        let others = |visits: &Visits| !Arc::ptr_eq(visits.keys(), keys);
+        if self.pending.get(&month).is_some_and(others) {
+            // Numbers of another table mean other keys.
             self.make_tasks();
         }
-        self.pending.entry(month).or_default().push(visit);
+        let visits = self.pending.entry(month);
+        let visits = visits.or_insert_with(|| Visits::new(Arc::clone(keys)));
+        visits.reserve()?;
+        Ok(visits)
+    }
+
+    /// Has the store forget a user who comes back before it hears of that.
+    pub(super) fn forget_first(&mut self, month: Month, marker: Marker, user: User<'_>) {
+        let again = |forgotten: &Forgotten| {
+            forgotten.markers.contains(&(month, marker)) || forgotten.user.as_user() == user
+        };
+        if self.forgotten.iter().any(again) {
+            self.make_tasks();
+        }
     }
 
     /// Makes tasks of all that is pending.
     pub(super) fn make_tasks(&mut self) {
         for (month, visits) in std::mem::take(&mut self.pending) {
+            if visits.is_empty() {
+                continue;
+            }
             self.taken.push(Arc::new(Task::Commit(month, visits)));
         }
         let forgotten = std::mem::take(&mut self.forgotten);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::intake::Phase;
 use super::{PATIENCE, Recorder};
-use crate::store::{MonthState, Store, Visit};
+use crate::store::{MonthState, Store};
 use crate::tally::Tally;
 use crate::{Error, Health, Month, Totals, now};
 
@@ -78,10 +78,10 @@ impl Recorder {
                 let month = totals.entry(month).or_default();
                 // A new month of a store whose months close.
                 month.open |= self.character.closes_months;
-                for id in visits.iter().flat_map(Visit::keys) {
-                    if let Some(key) = self.keys.key(id) {
+                for (id, number) in visits.count() {
+                    if let Some(key) = visits.keys().key(id) {
                         let count = month.counts.entry(key).or_default();
-                        *count = count.saturating_add(1);
+                        *count = count.saturating_add(number);
                     }
                 }
             }

@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-use super::Recorder;
+use super::{Recorder, Settings};
 use crate::calendar::Calendar;
 use crate::{Error, Login, fork};
 
 /// Where a counter shows its view; empty while it is closed.
 pub(crate) type Stage = ArcSwapOption<View>;
 
-/// A recorder and its calendar at one moment, replaced as a whole when a month
-/// opens or closes, or when the set of those who were seen goes on with other
-/// tables.
+/// A recorder, its settings and its calendar at one moment, replaced as a whole
+/// when settings or a database change, when a month opens or closes, or when the
+/// set of those who were seen goes on with other tables.
 pub(crate) struct View {
     pub(crate) recorder: Arc<Recorder>,
     /// That of the recorder, to be had without touching what it locks.
     generation: u32,
+    settings: Arc<Settings>,
     calendar: Calendar,
 }
 
@@ -26,6 +27,7 @@ impl View {
         Self {
             recorder: Arc::clone(recorder),
             generation: recorder.generation,
+            settings: recorder.settings.load_full(),
             calendar,
         }
     }
@@ -35,6 +37,10 @@ impl View {
         self.generation == fork::generation()
     }
 
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub(super) fn calendar(&self) -> &Calendar {
         &self.calendar
     }
@@ -42,13 +48,14 @@ impl View {
     /// Counts a login, in memory. Most are repeated ones, which end here.
     pub(crate) fn record(&self, login: &Login<'_>) -> Result<(), Error> {
         self.recorder.check()?;
-        let known = self
-            .calendar
-            .settled(login.time)
-            .is_some_and(|tally| tally.seen.contains(tally.marker(login.user)));
-        if known {
+        let Some(tally) = self.calendar.settled(login.time) else {
+            return self.recorder.count(&self.settings, login, None);
+        };
+        let marker = tally.marker(login.user);
+        if tally.seen.contains(marker) {
             return Ok(());
         }
-        self.recorder.count(login)
+        self.recorder
+            .count(&self.settings, login, Some((tally, marker)))
     }
 }

@@ -166,7 +166,6 @@ impl<'a> Writer<'a> {
                         month: *month,
                         state: &state,
                         visits,
-                        keys: &self.recorder.keys,
                     })
                 })
             }
@@ -256,7 +255,7 @@ impl<'a> Writer<'a> {
         if !settings.lookup.is_outdated() {
             return;
         }
-        match settings.lookup.reload() {
+        match self.recorder.reload() {
             Ok(()) => settings
                 .config
                 .log

@@ -1,8 +1,9 @@
 //! The tests that every store passes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::{Batch, Forgotten, Marks, MonthCopy, MonthState, Store, Visit};
+use super::{Batch, Forgotten, Marks, MonthCopy, MonthState, Store, Visit, Visits};
 use crate::{Counts, Error, KeptUser, Key, KeyTable, Marker, Month, MonthKey, Realm, Totals, User};
 
 type Opened = Result<Box<dyn Store>, Error>;
@@ -30,19 +31,19 @@ pub fn check_durable<O: FnMut() -> Opened>(make: impl Fn() -> O) {
     many_small_commits_equal_one_large(make(), make());
 }
 
-/// A visit and the month in which it counts.
-pub type Dated = (Month, Visit);
+/// A visit, the month in which it counts, and whose it is.
+pub type Dated = (Month, Visit, KeptUser);
 
 /// A month in the making, with what a counter would hold.
 pub struct Maker {
-    pub keys: KeyTable,
+    pub keys: Arc<KeyTable>,
     pub months: BTreeMap<Month, MonthState>,
 }
 
 impl Maker {
     pub fn new() -> Self {
         Self {
-            keys: KeyTable::default(),
+            keys: Arc::default(),
             months: BTreeMap::new(),
         }
     }
@@ -56,12 +57,11 @@ impl Maker {
         let user = User::new(name.as_bytes()).unwrap();
         let visit = Visit {
             marker: Realm::default().marking(&state.key).of(user),
-            user: Some(KeptUser::from(user)),
-            place: self.keys.id(format_args!("geo-{place}")),
-            client: self.keys.id(format_args!("client-{client}")),
+            place: self.keys.id(&format!("geo-{place}")),
+            client: self.keys.id(&format!("client-{client}")),
             asn: None,
         };
-        (month, visit)
+        (month, visit, KeptUser::from(user))
     }
 
     /// Commits visits, those of each month together.
@@ -71,14 +71,15 @@ impl Maker {
 
     pub fn try_commit(&self, store: &mut dyn Store, visits: &[Dated]) -> Result<(), Error> {
         for (&month, state) in &self.months {
-            let of_month = visits.iter().filter(|(other, _)| *other == month);
-            let visits: Vec<Visit> = of_month.map(|(_, visit)| visit.clone()).collect();
-            if !visits.is_empty() {
+            let mut of_month = Visits::new(Arc::clone(&self.keys));
+            for (_, visit, user) in visits.iter().filter(|(other, ..)| *other == month) {
+                of_month.push(*visit, Some(user.clone()))?;
+            }
+            if !of_month.is_empty() {
                 store.commit(&Batch {
                     month,
                     state,
-                    visits: &visits,
-                    keys: &self.keys,
+                    visits: &of_month,
                 })?;
             }
         }

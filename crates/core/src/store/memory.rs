@@ -67,11 +67,11 @@ impl Store for Memory {
         open.state.first = batch.state.first;
         let totals = self.totals.entry(batch.month).or_default();
         totals.open = true;
-        for visit in batch.visits {
+        for visit in batch.visits.iter() {
             if !open.markers.insert(visit.marker) {
                 continue;
             }
-            for key in visit.keys().filter_map(|id| batch.keys.key(id)) {
+            for key in visit.keys().filter_map(|id| batch.visits.keys().key(id)) {
                 *totals.counts.entry(key).or_default() += 1;
             }
         }

@@ -20,7 +20,7 @@ mod markers;
 mod names;
 mod totals;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -29,8 +29,10 @@ use self::markers::{Changes, Kept, Mark, Markers};
 use self::names::Names;
 use self::totals::Sheet;
 use super::lock::Lock;
-use super::{Access, Batch, Character, Forgotten, Loaded, Marks, MonthCopy, Store, dat, files};
-use crate::{Error, KeptUser, KeyId, Log, Month, Totals, now};
+use super::{
+    Access, Batch, Character, Forgotten, Loaded, Marks, MonthCopy, Store, dat, files, visits,
+};
+use crate::{Error, KeptUser, Log, Month, Totals, now};
 
 /// How often marks are read again because somebody was counted meanwhile.
 const LOOKS: usize = 20;
@@ -170,9 +172,11 @@ impl Store for Prosody {
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         self.prepare()?;
         let (mut changes, mut kept) = (Changes::new(), Kept::new());
-        let mut counts: BTreeMap<KeyId, u64> = BTreeMap::new();
-        for visit in batch.visits {
-            let user = visit.user.as_ref().ok_or(Error::Internal)?;
+        let mut counted = Vec::new();
+        if batch.visits.users().len() != batch.visits.len() {
+            return Err(Error::Internal);
+        }
+        for (visit, user) in batch.visits.iter().zip(batch.visits.users()) {
             let stem = names::stem(user.as_user());
             if changes.contains_key(&stem) {
                 continue;
@@ -183,16 +187,14 @@ impl Store for Prosody {
                 Mark::In(_) | Mark::Stuck => continue,
             }
             changes.insert(stem, batch.month);
-            for key in visit.keys() {
-                *counts.entry(key).or_default() += 1;
-            }
+            counted.push(visit);
         }
         if changes.is_empty() {
             return Ok(());
         }
         let mut sheet = self.take_sheet()?;
-        for (key, count) in counts {
-            let key = batch.keys.key(key).ok_or(Error::Internal)?;
+        for (key, count) in visits::count(counted.into_iter()) {
+            let key = batch.visits.keys().key(key).ok_or(Error::Internal)?;
             sheet.add(batch.month, &key, count)?;
         }
         self.write(sheet, changes, &kept)

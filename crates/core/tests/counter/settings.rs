@@ -67,6 +67,38 @@ fn a_replaced_database_is_used_after_a_reload_a_broken_one_is_not() {
     );
 }
 
+/// The tables of both databases have the same numbers, for other places.
+#[test]
+fn visits_that_wait_keep_their_places_when_the_database_is_replaced() {
+    let mut host = Host::new("sealed:DIR");
+    host.config.set("flush_interval", "1h").unwrap();
+    host.counter.open(&host.config).unwrap();
+    for (round, (one, other)) in [("DE", "AT"), ("FR", "IT"), ("CH", "DE")]
+        .into_iter()
+        .enumerate()
+    {
+        write_places(host.config.geoip.as_ref().unwrap(), one, other);
+        host.counter.reload_geoip().unwrap();
+        host.record(&format!("early{round}"), "192.0.2.1", "", day("2026-11-05"));
+        host.counter.places().unwrap().unwrap().build().unwrap();
+        for user in ["a", "b"] {
+            let user = format!("{user}{round}");
+            host.record(&user, "192.0.2.1", "", day("2026-11-05"));
+        }
+        host.record("c", "192.0.2.1", "", day("2026-11-05"));
+    }
+    assert_eq!(host.counter.health().unwrap().pending, 10);
+    assert_eq!(
+        host.totals(),
+        [
+            "2026-11 client-? 10",
+            "2026-11 geo-CH-?-? 3",
+            "2026-11 geo-DE-?-? 4",
+            "2026-11 geo-FR-?-? 3"
+        ]
+    );
+}
+
 #[test]
 fn wrong_settings_open_nothing() {
     for (key, value) in [

@@ -6,8 +6,9 @@ use super::blob::{self, Damage, Id, Kind, Seal};
 use super::coded::{CodedMarkers, merge};
 use super::content::{Body, Content};
 use super::folder::{Folder, Part};
-use crate::store::{Batch, MonthState, Visit};
-use crate::{Counts, Error, Key, KeyId, Marker, Month, MonthTotals, Realm};
+use crate::pages::Pages;
+use crate::store::{Batch, MonthState, Visits, visits};
+use crate::{Counts, Error, Key, Marker, Month, MonthTotals, Realm};
 
 /// One open month, as the files say it.
 ///
@@ -175,7 +176,7 @@ impl OpenFile {
 
     /// Writes the visits of users who are not there yet, if there are any.
     pub(super) fn add(&mut self, batch: &Batch<'_>, folder: &Folder) -> Result<(), Error> {
-        let markers = self.new_markers(batch.visits);
+        let markers = self.new_markers(batch.visits)?;
         if markers.is_empty() {
             return Ok(());
         }
@@ -204,47 +205,50 @@ impl OpenFile {
 
     /// The markers that are not there yet, ascending, each with the place of its
     /// first visit.
-    fn new_markers(&self, visits: &[Visit]) -> Vec<(Marker, usize)> {
-        let places = visits.iter().enumerate();
-        let mut markers: Vec<_> = places.map(|(place, visit)| (visit.marker, place)).collect();
+    fn new_markers(&self, visits: &Visits) -> Result<Pages<[u64; 2]>, Error> {
+        let mut markers = Pages::with_capacity(visits.len())?;
+        for (place, visit) in (0..).zip(visits.iter()) {
+            markers.push([visit.marker.0, place]);
+        }
         markers.sort_unstable();
-        markers.dedup_by_key(|(marker, _)| *marker);
         let (mut whole, mut since) = (self.whole.markers.iter(), self.since.markers.iter());
-        markers.retain(|&(marker, _)| !whole.finds(marker) && !since.finds(marker));
-        markers
+        let (mut last, mut kept) = (None, 0);
+        for index in 0..markers.len() {
+            let Some(&[marker, place]) = markers.get(index) else {
+                break;
+            };
+            let is_new = last != Some(marker)
+                && !whole.finds(Marker(marker))
+                && !since.finds(Marker(marker));
+            last = Some(marker);
+            if let (true, Some(to)) = (is_new, markers.get_mut(kept)) {
+                *to = [marker, place];
+                kept += 1;
+            }
+        }
+        markers.truncate(kept);
+        Ok(markers)
     }
 
     /// What came since the large file was written, with these visits of a batch.
-    fn since_with(&self, new: &[(Marker, usize)], batch: &Batch<'_>) -> Result<Body, Error> {
+    fn since_with(&self, new: &[[u64; 2]], batch: &Batch<'_>) -> Result<Body, Error> {
         // Visits are counted in their own order: that of the markers would
         // leap about in memory.
-        let mut counted = vec![false; batch.visits.len()];
-        for &(_, place) in new {
+        let mut counted = Pages::<u8>::with_capacity(batch.visits.len())?;
+        while counted.push(0) {}
+        for &[_, place] in new {
+            let place = usize::try_from(place).unwrap_or(usize::MAX);
             if let Some(counted) = counted.get_mut(place) {
-                *counted = true;
+                *counted = 1;
             }
         }
-        let visits = batch.visits.iter().zip(counted);
-        let visits = visits.filter_map(|(visit, counted)| counted.then_some(visit));
-        // How often each key is there, by its number.
-        let mut numbers: Vec<u64> = Vec::new();
-        for index in visits.flat_map(Visit::keys).map(KeyId::index) {
-            if index >= numbers.len() {
-                numbers.resize(index + 1, 0);
-            }
-            if let Some(number) = numbers.get_mut(index) {
-                *number += 1;
-            }
-        }
+        let visits = batch.visits.iter().zip(counted.iter());
+        let visits = visits.filter_map(|(visit, counted)| (*counted == 1).then_some(visit));
         let mut since = self.since.since.clone();
         since.resize(self.whole.counts.len(), 0);
         let mut counts: BTreeMap<Key, u64> = self.since.counts.iter().cloned().collect();
-        for (index, number) in numbers
-            .into_iter()
-            .enumerate()
-            .filter(|(_, number)| *number > 0)
-        {
-            let key = batch.keys.key_at(index).ok_or(Error::Internal)?;
+        for (key, number) in visits::count(visits) {
+            let key = batch.visits.keys().key(key).ok_or(Error::Internal)?;
             let known = self.place(&key).and_then(|place| since.get_mut(place));
             let count = match known {
                 Some(count) => count,
@@ -259,7 +263,7 @@ impl OpenFile {
                 self.since.markers.len() + new.len(),
                 merge(
                     self.since.markers.iter(),
-                    new.iter().map(|(marker, _)| *marker),
+                    new.iter().map(|[marker, _]| Marker(*marker)),
                 ),
             )?,
         })

@@ -30,8 +30,8 @@ fn place(maker: &mut Maker) -> Place {
 pub(super) fn crash_after(store: &mut Prosody, maker: &Maker, visits: &[Dated], steps: &[Step]) {
     let mut sheet = store.take_sheet().unwrap();
     let mut changes = Changes::new();
-    for (month, visit) in visits {
-        let stem = names::stem(visit.user.as_ref().unwrap().as_user());
+    for (month, visit, user) in visits {
+        let stem = names::stem(user.as_user());
         changes.insert(stem, *month);
         for key in visit.keys() {
             sheet.add(*month, &maker.keys.key(key).unwrap(), 1).unwrap();
