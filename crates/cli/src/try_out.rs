@@ -39,8 +39,8 @@ pub fn classify(settings: &SettingsArgs, resources: &[String]) -> Result<bool> {
     }
     let lookup = Lookup::new(&config)?;
     print_each(resources, |text| {
-        let key = lookup.client(Some(Resource::new(text)?));
-        Ok((key.to_owned(), key != "client-?"))
+        let client = lookup.client(Some(Resource::new(text)?));
+        Ok((format!("client-{client}"), client != "?"))
     })
 }
 

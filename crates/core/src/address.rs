@@ -36,12 +36,11 @@ impl fmt::Debug for Address<'_> {
 /// `192.0.2.1:5222`, `fe80::1%eth0`. An IPv4 address mapped into IPv6,
 /// `::ffff:192.0.2.1`, is that IPv4 address. `None` for everything else.
 fn parse(text: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(text).ok()?;
-    // Nearly all are IPv4, with nothing around it.
-    if let Ok(v4) = Ipv4Addr::from_str(text) {
+    // Nearly all are this.
+    if let Some(v4) = plain_ipv4(text) {
         return Some(IpAddr::V4(v4));
     }
-    let text = text.trim();
+    let text = std::str::from_utf8(text).ok()?.trim();
     let text = text
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'))
@@ -69,6 +68,34 @@ fn parse(text: &[u8]) -> Option<IpAddr> {
     let (address, zone) = address.split_once('%').unwrap_or((address, "-"));
     let v6 = Ipv6Addr::from_str(address).ok()?;
     (!zone.is_empty()).then(|| IpAddr::V6(v6).to_canonical())
+}
+
+/// Reads an IPv4 address with nothing around it, as the standard library does, in
+/// a fifth of the steps: so few that the processor asks for the place's memory
+/// while it still waits for the user's.
+fn plain_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let digit = |byte: &u8| Some(byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9);
+    let mut bytes = text.iter();
+    let mut octets = [0; 4];
+    for (octet, is_last) in octets.iter_mut().zip([false, false, false, true]) {
+        let mut number = u16::from(bytes.next().and_then(digit)?);
+        loop {
+            match (bytes.next(), is_last) {
+                (None, true) | (Some(b'.'), false) => break,
+                (Some(byte), _) => {
+                    // No number goes on after a zero in front.
+                    let more = digit(byte).filter(|_| number > 0)?;
+                    number = number * 10 + u16::from(more);
+                    if number > 255 {
+                        return None;
+                    }
+                }
+                (None, false) => return None,
+            }
+        }
+        *octet = u8::try_from(number).ok()?;
+    }
+    Some(octets.into())
 }
 
 fn is_port(text: &str) -> bool {
@@ -102,6 +129,39 @@ mod tests {
         ] {
             let expected: IpAddr = expected.parse().unwrap();
             assert_eq!(parse(text.as_bytes()), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_ipv4_as_the_standard_library_does() {
+        let parts = [
+            "0", "00", "01", "1", "9", "25", "255", "256", "260", "999", "1000", "",
+        ];
+        let ends = ["", ".", "..", ":", " ", "a", "-1", ".0"];
+        let mut found = 0;
+        for number in 0..parts.len().pow(4) {
+            let part = |place: u32| parts[number / parts.len().pow(place) % parts.len()];
+            let address = [0, 1, 2, 3].map(part).join(".");
+            for end in ends {
+                let text = format!("{address}{end}");
+                let expected = Ipv4Addr::from_str(&text).ok();
+                assert_eq!(plain_ipv4(text.as_bytes()), expected, "{text}");
+                found += usize::from(expected.is_some());
+            }
+        }
+        // Three parts may end with ".0".
+        assert_eq!(found, 5 * 5 * 5 * 5);
+        for text in [
+            "",
+            ".",
+            "1",
+            "1.2.3",
+            "1.2.3.4.5",
+            "+1.2.3.4",
+            "1.2.3.4\n",
+            "1.2.3.4\0",
+        ] {
+            assert_eq!(plain_ipv4(text.as_bytes()), None, "{text}");
         }
     }
 

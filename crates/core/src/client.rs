@@ -82,9 +82,19 @@ impl Classifier {
     /// The category of the first pattern that matches `resource`, if any does.
     #[must_use]
     pub fn classify(&self, resource: &[u8]) -> Option<&str> {
-        let mut groups = self.groups.iter();
-        let first = groups.find_map(|group| group.first_match(resource))?;
+        let first = self.first_match(resource)?;
         self.categories.get(first).map(|category| &**category)
+    }
+
+    /// The number of that pattern, from 0.
+    pub(crate) fn first_match(&self, resource: &[u8]) -> Option<usize> {
+        let mut groups = self.groups.iter();
+        groups.find_map(|group| group.first_match(resource))
+    }
+
+    /// The category of each pattern.
+    pub(crate) fn categories(&self) -> impl Iterator<Item = &str> {
+        self.categories.iter().map(|category| &**category)
     }
 }
 

@@ -5,23 +5,35 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::client::{Classifier, ClientPattern};
+use crate::client::Classifier;
 use crate::geo::{AsnTable, GeoTable, Stamp};
 use crate::{
-    Address, Config, Countries, Error, KeyTable, Login, LoginKeys, Network, Place, Resource,
+    Address, Config, Countries, Error, KeyId, KeyTable, Login, LoginKeys, Network, Place, Resource,
 };
 
+/// The category of clients that no pattern matches.
+const OTHER: &str = "?";
+
 /// The databases and patterns of a counter. Shared by threads, and never changed:
-/// where a database is replaced, another one takes its place.
+/// where a database is replaced, another look-up takes its place.
 #[derive(Debug)]
 pub struct Lookup {
+    sources: Arc<Sources>,
     keys: Arc<KeyTable>,
+    /// The key of each pattern's category, in order.
+    clients: Box<[KeyId]>,
+    /// The key of what no pattern matches.
+    other_client: KeyId,
+}
+
+/// What stays when a database is replaced.
+#[derive(Debug)]
+struct Sources {
+    geo: Option<PathBuf>,
+    asn: Option<PathBuf>,
     /// The files that were read last, or could not be.
     tried: ArcSwap<DatabaseFiles>,
-    geo_path: Option<PathBuf>,
-    asn_path: Option<PathBuf>,
-    /// What it finds is the key itself: a login then makes no text.
-    classifier: Arc<Classifier>,
+    classifier: Classifier,
     countries: Countries,
 }
 
@@ -32,20 +44,13 @@ impl Lookup {
     ///
     /// One of them cannot be used.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let clients = config.clients.iter().map(|client| ClientPattern {
-            pattern: client.pattern.clone(),
-            category: format!("client-{}", client.category),
-        });
-        let clients: Vec<ClientPattern> = clients.collect();
-        let lookup = Self {
-            keys: Arc::default(),
+        Self::read(&Arc::new(Sources {
+            geo: config.geoip.clone(),
+            asn: config.asn.clone(),
             tried: ArcSwap::from_pointee(DatabaseFiles([None; 2])),
-            geo_path: config.geoip.clone(),
-            asn_path: config.asn.clone(),
-            classifier: Arc::new(Classifier::new(config.pattern_syntax, &clients)?),
+            classifier: Classifier::new(config.pattern_syntax, &config.clients)?,
             countries: config.record_countries.clone(),
-        };
-        lookup.reloaded()
+        }))
     }
 
     /// The same, with databases that are read again.
@@ -54,26 +59,29 @@ impl Lookup {
     ///
     /// One of them cannot be used.
     pub(crate) fn reloaded(&self) -> Result<Self, Error> {
-        // Before they are read: one that is replaced meanwhile is read again.
-        self.tried.store(Arc::new(self.files()));
-        let geo = self.geo_path.as_deref().map(GeoTable::open).transpose()?;
-        let asn = self.asn_path.as_deref().map(AsnTable::open).transpose()?;
-        Ok(self.with_keys(KeyTable::new(geo, asn)))
+        Self::read(&self.sources)
     }
 
     /// The same in the child of a fork, without what the parent has locked.
     pub(crate) fn for_child(&self) -> Self {
-        self.with_keys(KeyTable::new(self.geo(), self.asn()))
+        Self::with(&self.sources, KeyTable::new(self.geo(), self.asn()))
     }
 
-    fn with_keys(&self, keys: KeyTable) -> Self {
+    fn read(sources: &Arc<Sources>) -> Result<Self, Error> {
+        // Before they are read: one that is replaced meanwhile is read again.
+        sources.tried.store(Arc::new(sources.files()));
+        let geo = sources.geo.as_deref().map(GeoTable::open).transpose()?;
+        let asn = sources.asn.as_deref().map(AsnTable::open).transpose()?;
+        Ok(Self::with(sources, KeyTable::new(geo, asn)))
+    }
+
+    fn with(sources: &Arc<Sources>, keys: KeyTable) -> Self {
+        let key = |category: &str| keys.id(&format!("client-{category}"));
         Self {
+            clients: sources.classifier.categories().map(key).collect(),
+            other_client: key(OTHER),
+            sources: Arc::clone(sources),
             keys: Arc::new(keys),
-            tried: ArcSwap::new(self.tried.load_full()),
-            geo_path: self.geo_path.clone(),
-            asn_path: self.asn_path.clone(),
-            classifier: Arc::clone(&self.classifier),
-            countries: self.countries.clone(),
         }
     }
 
@@ -81,12 +89,7 @@ impl Lookup {
     /// tried to be.
     #[must_use]
     pub fn is_outdated(&self) -> bool {
-        **self.tried.load() != self.files()
-    }
-
-    fn files(&self) -> DatabaseFiles {
-        let stamp = |path: &Option<PathBuf>| path.as_deref().and_then(Stamp::of);
-        DatabaseFiles([stamp(&self.geo_path), stamp(&self.asn_path)])
+        **self.sources.tried.load() != self.sources.files()
     }
 
     /// Why databases that are in use are not made into tables, where that is
@@ -132,13 +135,12 @@ impl Lookup {
         Some(ip.map_or_else(Network::default, |ip| table.lookup(ip)))
     }
 
-    /// The key of a resource's client: `client-` and its category, or
-    /// `client-?` when no pattern matches it.
+    /// The category of a resource, or `?` when no pattern matches it.
     #[must_use]
     pub fn client(&self, resource: Option<Resource<'_>>) -> &str {
         resource
-            .and_then(|resource| self.classifier.classify(resource.expose()))
-            .unwrap_or("client-?")
+            .and_then(|resource| self.sources.classifier.classify(resource.expose()))
+            .unwrap_or(OTHER)
     }
 
     /// The keys that a login adds to, numbers of [`Lookup::table`]; `None` when its
@@ -146,9 +148,14 @@ impl Lookup {
     #[must_use]
     pub fn keys(&self, login: &Login<'_>) -> Option<LoginKeys> {
         let ip = login.address.and_then(Address::ip);
+        let place = self.keys.place(ip, &self.sources.countries)?;
+        let first_match =
+            |resource: Resource| self.sources.classifier.first_match(resource.expose());
+        let client = login.resource.and_then(first_match);
+        let client = client.and_then(|number| self.clients.get(number));
         Some(LoginKeys {
-            place: self.keys.place(ip, &self.countries)?,
-            client: self.keys.id(self.client(login.resource)),
+            place,
+            client: *client.unwrap_or(&self.other_client),
             asn: self.keys.network(ip),
         })
     }
@@ -157,6 +164,13 @@ impl Lookup {
     #[must_use]
     pub fn table(&self) -> &Arc<KeyTable> {
         &self.keys
+    }
+}
+
+impl Sources {
+    fn files(&self) -> DatabaseFiles {
+        let stamp = |path: &Option<PathBuf>| path.as_deref().and_then(Stamp::of);
+        DatabaseFiles([stamp(&self.geo), stamp(&self.asn)])
     }
 }
 

@@ -22,12 +22,13 @@ impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + Copy> Plain for T {}
 pub(crate) struct Pages<T> {
     /// `None` when there is room for nothing.
     map: Option<MmapMut>,
+    capacity: usize,
     len: usize,
     of: PhantomData<T>,
 }
 
 impl<T: Plain> Pages<T> {
-    /// An empty list with room for `capacity`, or a few more.
+    /// An empty list with room for `capacity`.
     ///
     /// # Errors
     ///
@@ -37,16 +38,15 @@ impl<T: Plain> Pages<T> {
         let map = (bytes > 0).then(|| MmapMut::map_anon(bytes));
         Ok(Self {
             map: map.transpose().map_err(|_| Error::Full)?,
+            capacity,
             len: 0,
             of: PhantomData,
         })
     }
 
-    /// How many there is room for in all.
-    pub(crate) fn capacity(&self) -> usize {
-        self.map
-            .as_ref()
-            .map_or(0, |map| map.len() / size_of::<T>())
+    /// Whether there is no more room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len == self.capacity
     }
 
     /// Adds one, unless there is no room.
@@ -60,6 +60,17 @@ impl<T: Plain> Pages<T> {
         true
     }
 
+    /// Adds as many of these as there is room for.
+    pub(crate) fn extend_from_slice(&mut self, values: &[T]) {
+        let len = self.len;
+        let room = self.room().get_mut(len..).unwrap_or_default();
+        let count = values.len().min(room.len());
+        for (to, from) in room.iter_mut().zip(values) {
+            *to = *from;
+        }
+        self.len += count;
+    }
+
     /// Keeps the first `len` alone.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
@@ -67,10 +78,8 @@ impl<T: Plain> Pages<T> {
 
     fn room(&mut self) -> &mut [T] {
         let map = self.map.as_deref_mut().unwrap_or_default();
-        let whole = map.len() / size_of::<T>() * size_of::<T>();
         // Pages begin where anything may.
-        let whole = map.get_mut(..whole).map(<[T]>::mut_from_bytes);
-        whole.and_then(Result::ok).unwrap_or_default()
+        <[T]>::mut_from_bytes(map).unwrap_or_default()
     }
 }
 
@@ -106,10 +115,9 @@ mod tests {
     fn takes_as_many_as_there_is_room_for_in_their_order() {
         for capacity in [0, 1, 170, 171, 5000] {
             let mut pages = Pages::<[u64; 3]>::with_capacity(capacity).unwrap();
-            assert!(pages.capacity() >= capacity, "{capacity}");
-            let numbers: Vec<_> = (0..pages.capacity() as u64).map(|i| [i, 7, !i]).collect();
+            let numbers: Vec<_> = (0..capacity as u64).map(|i| [i, 7, !i]).collect();
             assert!(numbers.iter().all(|&number| pages.push(number)));
-            assert!(!pages.push([0; 3]), "{capacity}");
+            assert!(pages.is_full() && !pages.push([0; 3]), "{capacity}");
             assert_eq!(*pages, *numbers);
             pages.sort_unstable_by_key(|[_, _, last]| *last);
             assert!(pages.iter().rev().eq(&numbers), "{capacity}");

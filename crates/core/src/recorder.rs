@@ -18,16 +18,16 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
+use self::view::Missing;
 pub(crate) use self::view::{Stage, View};
 
 use self::intake::{Intake, Phase};
 use crate::calendar::Calendar;
-use crate::store::{self, Character, Forgotten, MonthState, OpenMonth, Store, Visit};
+use crate::store::{self, Character, Forgotten, MonthState, OpenMonth, Store, Visit, Visits};
 use crate::sync::{Condvar, Mutex};
 use crate::tally::Tally;
 use crate::{
-    Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Marker, Month, MonthKey, Realm, User,
-    fork,
+    Config, Error, KeptUser, KeyTable, Log, Login, Lookup, Month, MonthKey, Realm, User, fork,
 };
 
 /// The longest time that anybody waits: later than that there is no clock.
@@ -176,16 +176,15 @@ impl Recorder {
     }
 
     /// Counts a login of a user whom the view does not know yet, or one that
-    /// opens or closes a month. `known` is the month as the view has it, and the
-    /// user's marker in it.
+    /// opens or closes a month.
     fn count(
         self: &Arc<Self>,
         settings: &Settings,
         login: &Login<'_>,
-        known: Option<(&Tally, Marker)>,
+        missing: Option<Missing<'_>>,
     ) -> Result<(), Error> {
-        let month = match known {
-            Some((tally, _)) => tally.month,
+        let month = match missing {
+            Some(Missing { tally, .. }) => tally.month,
             None => Month::of(login.time)?,
         };
         settings.check_recording()?;
@@ -205,11 +204,11 @@ impl Recorder {
         }
         let counted = keys.map_or(Ok(false), |keys| {
             let tally = intake.calendar.get_mut(month).ok_or(Error::Internal)?;
-            let marker = match known {
-                Some((other, marker)) if tally.has_secrets_of(other) => marker,
-                _ => tally.marker(login.user),
-            };
-            if tally.seen.contains(marker) {
+            // Not by itself: the month may have begun anew meanwhile.
+            let missing = missing.filter(|missing| tally.has_secrets_of(missing.tally));
+            let marker = missing.map_or_else(|| tally.marker(login.user), |missing| missing.marker);
+            let is_missing = missing.is_some_and(|missing| missing.added == tally.seen.added());
+            if !is_missing && tally.seen.contains(marker) {
                 return Ok(false);
             }
             if intake.waiting() >= settings.config.pending_limit {
@@ -243,16 +242,20 @@ impl Recorder {
         visit: Visit,
         user: Option<KeptUser>,
     ) -> Result<(), Error> {
+        intake.separate(month, keys);
+        let visits = intake.pending.entry(month);
+        let visits = visits.or_insert_with(|| Visits::new(Arc::clone(keys)));
         // Nothing fails behind the mark.
-        intake.room(month, keys)?;
+        visits.reserve()?;
         let tally = intake.calendar.get_mut(month).ok_or(Error::Internal)?;
-        tally.seen.insert(visit.marker)?;
+        tally.seen.add(visit.marker)?;
+        visits.push(visit, user)?;
         if let Some(next) = tally.seen.next() {
             let before = std::mem::replace(&mut tally.seen, next);
             intake.retired.push(before);
             self.publish(intake);
         }
-        intake.room(month, keys)?.push(visit, user)
+        Ok(())
     }
 
     /// Has the writer come within `time`; says whether it must be woken for that.

@@ -29,7 +29,7 @@ const GONE: u64 = 1;
 /// A set of markers. Any number of threads may look into it while one changes
 /// it. Clones share what is in it.
 ///
-/// The set is a table of buckets, 8 bytes a marker, at most nine tenths full. When
+/// The set is a table of buckets, 8 bytes a marker, at most 17 twentieths full. When
 /// it is full, a larger one follows it: [`Seen::next`] says when. The markers
 /// then move over little by little, and are looked for in both.
 #[derive(Clone, Debug)]
@@ -66,6 +66,14 @@ impl Seen {
                 .is_some_and(|before| before.contains(value))
     }
 
+    /// How many were added so far, in all. Who asks before looking for a marker, and
+    /// finds under the lock that nothing has come since, need not look again.
+    pub(crate) fn added(&self) -> Added {
+        // With what is stored before the number is.
+        let used = self.table.used.load(Ordering::Acquire);
+        Added(Arc::as_ptr(&self.table).addr(), used)
+    }
+
     /// Adds a marker, and says whether it is new. By one thread at a time.
     ///
     /// # Errors
@@ -75,11 +83,21 @@ impl Seen {
         if self.contains(marker) {
             return Ok(false);
         }
+        self.add(marker)?;
+        Ok(true)
+    }
+
+    /// Adds a marker that is not there. By one thread at a time.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Seen::insert`].
+    pub(crate) fn add(&self, marker: Marker) -> Result<(), Error> {
         self.table.insert(value(marker))?;
         if let Some(before) = &self.before {
             before.move_some_to(&self.table)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Removes a marker. By one thread at a time, the one that inserts.
@@ -109,6 +127,10 @@ impl Seen {
         }
     }
 }
+
+/// What was added to a set: to which table, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Added(usize, usize);
 
 /// What is in the slot of a marker. Markers 0, 1 and 2 are taken for one: that
 /// two users have these is as improbable as that two have the same.
@@ -163,23 +185,37 @@ impl Table {
         self.memory.borrow_dependent()
     }
 
-    /// The buckets in the order in which `value` looks for a slot. Values are
-    /// hashes, so the place in the table is in proportion to the value. Moving
-    /// to a larger table then goes from front to back in both.
+    /// The bucket in which `value` is, unless that is full. Values are hashes, so
+    /// the place in the table is in proportion to the value. Moving to a larger
+    /// table then goes from front to back in both.
+    fn home(&self, value: u64) -> usize {
+        let buckets = self.buckets().len() as u128;
+        usize::try_from((u128::from(value) * buckets) >> 64).unwrap_or_default()
+    }
+
+    /// The buckets in the order in which `value` looks for a slot.
     fn probe(&self, value: u64) -> impl Iterator<Item = &Bucket> {
-        let buckets = self.buckets();
-        let start = (u128::from(value) * buckets.len() as u128) >> 64;
-        let start = usize::try_from(start).unwrap_or_default();
-        let (front, back) = buckets.split_at_checked(start).unwrap_or_default();
+        let (front, back) = self
+            .buckets()
+            .split_at_checked(self.home(value))
+            .unwrap_or_default();
         back.iter().chain(front)
     }
 
     fn contains(&self, value: u64) -> bool {
-        for bucket in self.probe(value) {
-            let holds =
-                |found: bool, slot: &AtomicU64| found | (slot.load(Ordering::Relaxed) == value);
-            // All eight without a branch is less than guessing where it ends.
-            if bucket.iter().fold(false, holds) {
+        // Nearly always the answer is here.
+        let home = self.buckets().get(self.home(value));
+        match home {
+            Some(bucket) if holds(bucket, value) => true,
+            Some(bucket) if is_full(bucket) => self.is_beyond(value),
+            _ => false,
+        }
+    }
+
+    /// Whether a value is in a bucket behind its home.
+    fn is_beyond(&self, value: u64) -> bool {
+        for bucket in self.probe(value).skip(1) {
+            if holds(bucket, value) {
                 return true;
             }
             if !is_full(bucket) {
@@ -200,7 +236,7 @@ impl Table {
         let empty = |slot: &&AtomicU64| slot.load(Ordering::Relaxed) == EMPTY;
         let slot = bucket.and_then(|bucket| bucket.iter().find(empty));
         slot.ok_or(Error::Full)?.store(value, Ordering::Relaxed);
-        self.used.store(used + 1, Ordering::Relaxed);
+        self.used.store(used + 1, Ordering::Release);
         Ok(())
     }
 
@@ -237,8 +273,15 @@ impl Table {
     }
 
     fn is_full(&self) -> bool {
-        self.used.load(Ordering::Relaxed) >= self.buckets().len() * BUCKET / 10 * 9
+        self.used.load(Ordering::Relaxed) >= self.buckets().len() * BUCKET / 20 * 17
     }
+}
+
+fn holds(bucket: &Bucket, value: u64) -> bool {
+    // All eight without a branch take less than guessing where it ends.
+    bucket.iter().fold(false, |found, slot| {
+        found | (slot.load(Ordering::Relaxed) == value)
+    })
 }
 
 /// Whether a value that is not in the bucket may be in the next one. Slots are

@@ -118,26 +118,13 @@ impl Intake {
         taken.chain(self.pending.iter().map(|(&month, visits)| (month, visits)))
     }
 
-    /// The pending visits of a month, with room for one more whose keys are
-    /// numbers of `keys`.
-    ///
-    /// # Errors
-    ///
-    /// There is not enough memory.
-    pub(super) fn room(
-        &mut self,
-        month: Month,
-        keys: &Arc<KeyTable>,
-    ) -> Result<&mut Visits, Error> {
+    /// Has the visits of a month that have other keys wait by themselves: the
+    /// numbers of another table mean something else.
+    pub(super) fn separate(&mut self, month: Month, keys: &Arc<KeyTable>) {
         let others = |visits: &Visits| !Arc::ptr_eq(visits.keys(), keys);
         if self.pending.get(&month).is_some_and(others) {
-            // Numbers of another table mean other keys.
             self.make_tasks();
         }
-        let visits = self.pending.entry(month);
-        let visits = visits.or_insert_with(|| Visits::new(Arc::clone(keys)));
-        visits.reserve()?;
-        Ok(visits)
     }
 
     /// Has the store forget a user who comes back before it hears of that.

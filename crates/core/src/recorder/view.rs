@@ -6,7 +6,9 @@ use arc_swap::ArcSwapOption;
 
 use super::{Recorder, Settings};
 use crate::calendar::Calendar;
-use crate::{Error, Login, fork};
+use crate::seen::Added;
+use crate::tally::Tally;
+use crate::{Error, Login, Marker, fork};
 
 /// Where a counter shows its view; empty while it is closed.
 pub(crate) type Stage = ArcSwapOption<View>;
@@ -20,6 +22,15 @@ pub(crate) struct View {
     generation: u32,
     settings: Arc<Settings>,
     calendar: Calendar,
+}
+
+/// A user who was not seen, as the view knows it.
+#[derive(Clone, Copy)]
+pub(super) struct Missing<'a> {
+    pub(super) tally: &'a Tally,
+    pub(super) marker: Marker,
+    /// What was in the set when it was looked at.
+    pub(super) added: Added,
 }
 
 impl View {
@@ -52,10 +63,15 @@ impl View {
             return self.recorder.count(&self.settings, login, None);
         };
         let marker = tally.marker(login.user);
+        let added = tally.seen.added();
         if tally.seen.contains(marker) {
             return Ok(());
         }
-        self.recorder
-            .count(&self.settings, login, Some((tally, marker)))
+        let missing = Missing {
+            tally,
+            marker,
+            added,
+        };
+        self.recorder.count(&self.settings, login, Some(missing))
     }
 }

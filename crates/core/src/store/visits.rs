@@ -50,10 +50,11 @@ impl Visit {
     }
 }
 
-/// The most visits of one piece of memory: 8 MiB.
-const LARGEST: usize = 8 << 20 >> 3;
-/// And the fewest: a page.
-const SMALLEST: usize = 170;
+/// How many visits a piece of memory is for: 64 KiB of them, or up to 24 MB. What is
+/// not used of it costs nothing, but asking for it may have to wait for whoever
+/// gives some back.
+const FEWEST: usize = 2730;
+const MOST: usize = 1_000_000;
 
 /// Visits in the order of their logins, 24 bytes each.
 #[derive(Debug)]
@@ -103,10 +104,9 @@ impl Visits {
     ///
     /// There is not enough memory.
     pub fn reserve(&mut self) -> Result<(), Error> {
-        let is_full = |pages: &Pages<_>| pages.len() == pages.capacity();
-        if self.pages.last().is_none_or(is_full) {
-            // As much as there is: few pieces, and none of them moves.
-            let capacity = self.len.clamp(SMALLEST, LARGEST);
+        if self.pages.last().is_none_or(Pages::is_full) {
+            // Few pieces, and none of them moves.
+            let capacity = self.len.saturating_mul(7).clamp(FEWEST, MOST);
             self.pages.push(Pages::with_capacity(capacity)?);
         }
         Ok(())
@@ -192,7 +192,7 @@ mod tests {
     fn gives_back_what_went_in_with_its_user() {
         let keys = Arc::new(KeyTable::default());
         let mut visits = Visits::new(Arc::clone(&keys));
-        let all: Vec<Visit> = (0..2000).map(|number| visit(&keys, number)).collect();
+        let all: Vec<Visit> = (0..50_000).map(|number| visit(&keys, number)).collect();
         let user = |visit: &Visit| {
             let name = format!("user{}", visit.marker.0);
             KeptUser::from(User::new(name.as_bytes()).unwrap())
@@ -200,7 +200,7 @@ mod tests {
         for visit in &all {
             visits.push(*visit, Some(user(visit))).unwrap();
         }
-        assert_eq!(visits.len(), 2000);
+        assert_eq!(visits.len(), 50_000);
         assert!(visits.iter().eq(all.iter().copied()));
         assert!(visits.users().iter().cloned().eq(all.iter().map(user)));
 
@@ -208,7 +208,7 @@ mod tests {
         let expected: Vec<Visit> = all.iter().copied().skip(1).step_by(2).collect();
         assert!(odd.iter().eq(expected.iter().copied()));
         assert!(odd.users().iter().cloned().eq(expected.iter().map(user)));
-        assert_eq!(odd.len(), 1000);
+        assert_eq!(odd.len(), 25_000);
     }
 
     #[test]

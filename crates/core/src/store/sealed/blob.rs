@@ -24,6 +24,7 @@ use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 
 use super::content::{Content, Reader};
 use crate::marker::erase_stack;
+use crate::pages::Pages;
 use crate::{Error, Month, MonthKey};
 
 const MAGIC: &[u8; 8] = b"MVSEALED";
@@ -75,23 +76,25 @@ impl Seal {
     }
 
     /// The bytes of a file, and its identity.
-    pub(super) fn close(&self, kind: Kind, content: &Content) -> Result<(Id, Vec<u8>), Error> {
+    pub(super) fn close(&self, kind: Kind, content: &Content) -> Result<(Id, Pages<u8>), Error> {
         let cannot = |reason: &str| Error::storage("cannot encrypt a month", reason);
         let mut id = [0; 24];
         getrandom::fill(&mut id).map_err(|error| cannot(&error.to_string()))?;
         let header = self.header(kind, &id);
         let size = size(content);
-        let mut bytes = Vec::with_capacity(size);
-        bytes.extend(header);
-        content.write(&mut bytes);
-        bytes.resize(size - TAG, 0);
+        let mut bytes = Pages::with_capacity(size)?;
+        for part in [&header, &*content.head(), content.body.markers.bytes()] {
+            bytes.extend_from_slice(part);
+        }
+        let zeros = size - TAG - bytes.len();
+        bytes.extend_from_slice(&vec![0; zeros]);
         let body = bytes.get_mut(HEADER..).unwrap_or_default();
         let tag = self
             .with_cipher(|cipher| {
                 cipher.encrypt_inout_detached(&XNonce::from(id), &header, body.into())
             })
             .map_err(|_| cannot("too long"))?;
-        bytes.extend(tag);
+        bytes.extend_from_slice(&tag);
         Ok((id, bytes))
     }
 
@@ -211,7 +214,7 @@ mod tests {
             for kind in [Kind::Whole, Kind::Since([9; 24])] {
                 let (id, bytes) = seal(1, b"").close(kind, &content).unwrap();
                 assert_eq!(bytes.len(), size(&content));
-                let opened = seal(1, b"").open(bytes).unwrap();
+                let opened = seal(1, b"").open(bytes.to_vec()).unwrap();
                 assert_eq!(opened, (kind, id, content.clone()));
             }
         }
@@ -221,16 +224,16 @@ mod tests {
     fn tells_a_foreign_key_from_broken_bytes() {
         let (_, bytes) = seal(1, b"secret").close(Kind::Whole, &content(3)).unwrap();
         for other in [seal(2, b"secret"), seal(1, b"other"), seal(1, b"")] {
-            assert_eq!(other.open(bytes.clone()), Err(Damage::ForeignKey));
+            assert_eq!(other.open(bytes.to_vec()), Err(Damage::ForeignKey));
         }
         let december = Seal::new(
             "2026-12".parse().unwrap(),
             &MonthKey::from_bytes(&[1; 32]),
             b"secret",
         );
-        assert_eq!(december.open(bytes.clone()), Err(Damage::Broken));
+        assert_eq!(december.open(bytes.to_vec()), Err(Damage::Broken));
         for at in [0, 8, 9, 10, 26, 50, HEADER, HEADER + 300, bytes.len() - 1] {
-            let mut wrong = bytes.clone();
+            let mut wrong = bytes.to_vec();
             wrong[at] ^= 1;
             assert_eq!(
                 seal(1, b"secret").open(wrong),

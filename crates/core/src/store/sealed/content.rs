@@ -46,7 +46,7 @@ pub(super) struct Body {
 }
 
 impl Content {
-    /// How many bytes [`Content::write`] writes.
+    /// How many bytes it takes.
     pub(super) fn size(&self) -> usize {
         let Body {
             since,
@@ -69,7 +69,9 @@ impl Content {
         17 + since + counts + number_size(markers.len()) + markers.bytes().len()
     }
 
-    pub(super) fn write(&self, to: &mut Vec<u8>) {
+    /// All bytes but those of the markers, which come behind them.
+    pub(super) fn head(&self) -> Vec<u8> {
+        let mut to = Vec::with_capacity(self.size() - self.body.markers.bytes().len());
         to.push(self.incomplete.into());
         to.extend(self.host.to_le_bytes());
         to.extend(self.first.unwrap_or(i64::MIN).to_le_bytes());
@@ -90,10 +92,10 @@ impl Content {
             to.extend(varint(*number));
         }
         to.extend(varint(markers.len() as u64));
-        to.extend(markers.bytes());
+        to
     }
 
-    /// Reads what was written; refuses everything else.
+    /// Reads what [`Content::head`] and the markers are; refuses everything else.
     pub(super) fn read(mut bytes: Vec<u8>) -> Result<Self, Damage> {
         let mut reader = Reader(&bytes);
         let [incomplete] = reader.array()?;
@@ -203,8 +205,8 @@ mod tests {
     }
 
     fn bytes_of(content: &Content) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        content.write(&mut bytes);
+        let mut bytes = content.head();
+        bytes.extend(content.body.markers.bytes());
         assert_eq!(bytes.len(), content.size());
         bytes
     }

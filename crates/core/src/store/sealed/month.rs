@@ -1,7 +1,5 @@
 //! An open month of a sealed store: its two files, and what they say.
 
-use std::collections::BTreeMap;
-
 use super::blob::{self, Damage, Id, Kind, Seal};
 use super::coded::{CodedMarkers, merge};
 use super::content::{Body, Content};
@@ -246,19 +244,26 @@ impl OpenFile {
         let visits = visits.filter_map(|(visit, counted)| (*counted == 1).then_some(visit));
         let mut since = self.since.since.clone();
         since.resize(self.whole.counts.len(), 0);
-        let mut counts: BTreeMap<Key, u64> = self.since.counts.iter().cloned().collect();
+        let mut counts = self.since.counts.clone();
         for (key, number) in visits::count(visits) {
             let key = batch.visits.keys().key(key).ok_or(Error::Internal)?;
-            let known = self.place(&key).and_then(|place| since.get_mut(place));
-            let count = match known {
-                Some(count) => count,
-                None => counts.entry(key).or_default(),
-            };
-            *count = count.saturating_add(number);
+            match self.place(&key).and_then(|place| since.get_mut(place)) {
+                Some(count) => *count = count.saturating_add(number),
+                None => counts.push((key, number)),
+            }
         }
+        counts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        counts.dedup_by(|(key, number), (other, sum)| {
+            let same = key == other;
+            if same {
+                *sum = sum.saturating_add(*number);
+            }
+            same
+        });
+        counts.shrink_to_fit();
         Ok(Body {
             since,
-            counts: counts.into_iter().collect(),
+            counts,
             markers: CodedMarkers::encode(
                 self.since.markers.len() + new.len(),
                 merge(
