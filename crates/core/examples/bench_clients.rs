@@ -34,8 +34,19 @@ fn main() -> Result<(), Failure> {
     let nanoseconds = time(&hostile, &[&[b'a'; LONG as usize]], 1000)?;
     println!("hostile {}", nanoseconds / 1e3);
     println!("worst {}", worst(&sets())?);
-    let long = hundred(&|n| dots(n, 197));
-    println!("worst_long {}", worst(&[long])?);
+    let long = [
+        hundred(&|n| dots(n, 197)),
+        hundred(&|n| {
+            format!(
+                "[a-{}]{}{}!",
+                letter(n % 20 + 3),
+                ".?".repeat(197),
+                letter(n)
+            )
+        }),
+        hundred(&|n| format!("{}{}!", "[a-y]*z*".repeat(99), letter(n))),
+    ];
+    println!("worst_long {}", worst(&long)?);
     Ok(())
 }
 

@@ -194,58 +194,33 @@ impl Automaton {
     /// Goes over a byte of row `row`, and returns the first pattern that has
     /// matched before it.
     pub(super) fn advance(&self, progress: &mut [Progress], row: Row) -> Option<usize> {
-        self.pattern(self.step(progress, row, |kinds| kinds.accepting).0)
+        self.step(progress, row, |kinds| kinds.accepting)
     }
 
     /// The first pattern that matches when the subject ends here. There is no
     /// going on.
     pub(super) fn finish(&self, progress: &mut [Progress]) -> Option<usize> {
-        let end = self.step(progress, self.outer_row(), |kinds| kinds.accepting_at_end);
-        self.pattern(end.0)
+        self.step(progress, self.outer_row(), |kinds| kinds.accepting_at_end)
     }
 
-    /// Skips what may be skipped before a byte of row `row`, then goes over the
-    /// byte, behind which a match may begin as well. Returns the first bit of
-    /// `ends` that was reached before the byte, and whether the byte left
-    /// nothing that can match any more.
-    ///
-    /// Adding a bit to a run of skippable steps carries from that bit up to
-    /// the first step behind the run: the bits that change are those reached.
-    /// No run goes beyond a pattern, as its end is not skippable.
-    #[inline]
+    /// Goes over a byte, and returns the first pattern of those whose `ends` were
+    /// reached before it.
     fn step(
         &self,
         progress: &mut [Progress],
         row: Row,
         ends: impl Fn(&Kinds) -> u64,
-    ) -> (Option<usize>, bool) {
-        let (mut skipped, mut completed_before) = (false, 0);
-        let mut reached = None;
-        let mut left = 0;
-        let words = progress.iter_mut().zip(&self.kinds).zip(self.row(row));
-        for (number, ((word, kinds), row)) in words.enumerate() {
-            let skippable = kinds.optional | word.outside & row;
-            let (sum, overflow) = skippable.overflowing_add(word.bits & skippable);
-            let (sum, overflow_again) = sum.overflowing_add(u64::from(skipped));
-            skipped = overflow | overflow_again;
-            let bits = word.bits | sum ^ skippable;
-
-            let found = bits & ends(kinds);
-            if found != 0 && reached.is_none() {
-                reached = Some(number * 64 + found.trailing_zeros() as usize);
+    ) -> Option<usize> {
+        let mut first = None;
+        let mut number = 0;
+        step::<true, true>(progress, &self.kinds, self.row(row), |kinds, reached| {
+            let found = reached & ends(kinds);
+            if found != 0 && first.is_none() {
+                first = Some(number * 64 + found.trailing_zeros() as usize);
             }
-
-            let matching = bits & row;
-            let completed = matching & kinds.advancing;
-            word.bits = matching & kinds.repeating
-                | completed << 1
-                | completed_before >> 63
-                | kinds.restarting;
-            word.outside = kinds.frontier & !row;
-            completed_before = completed;
-            left |= word.bits;
-        }
-        (reached, left == 0)
+            number += 1;
+        });
+        self.pattern(first)
     }
 
     /// The pattern whose end has this bit.
@@ -270,37 +245,108 @@ impl Automaton {
         self.search(subject, |_| ())
     }
 
-    /// The same; calls `on_work` for each byte with the words it takes.
-    fn search(&self, subject: &[u8], on_work: impl FnMut(usize)) -> bool {
-        // Nearly all patterns take one word, which then stays in a register.
-        if self.kinds.len() == 1 {
-            self.search_in(&mut [Progress::default(); 1], subject, on_work)
-        } else {
-            self.search_in(&mut [Progress::default(); MAX_WORDS], subject, on_work)
+    /// The same; calls `tell_work` for each byte with the words it takes.
+    fn search(&self, subject: &[u8], tell_work: impl FnMut(usize)) -> bool {
+        match self.kinds.len() {
+            1 => self.search_in::<1>(subject, tell_work),
+            2 => self.search_in::<2>(subject, tell_work),
+            3 => self.search_in::<3>(subject, tell_work),
+            4 => self.search_in::<4>(subject, tell_work),
+            _ => self.search_with::<MAX_WORDS, true, true>(subject, tell_work),
         }
     }
 
-    #[inline]
-    fn search_in<const WORDS: usize>(
+    /// Of few words, which is nearly always, all stay in registers, and the
+    /// processor need not guess how many there are. What no step is, costs nothing.
+    fn search_in<const WORDS: usize>(&self, subject: &[u8], tell_work: impl FnMut(usize)) -> bool {
+        if self.kinds.iter().any(|kinds| kinds.frontier != 0) {
+            self.search_with::<WORDS, true, true>(subject, tell_work)
+        } else if self.kinds.iter().any(|kinds| kinds.optional != 0) {
+            self.search_with::<WORDS, true, false>(subject, tell_work)
+        } else {
+            self.search_with::<WORDS, false, false>(subject, tell_work)
+        }
+    }
+
+    /// For at most `WORDS` words, and exactly these if they are few.
+    fn search_with<const WORDS: usize, const SKIPS: bool, const FRONTIERS: bool>(
         &self,
-        progress: &mut [Progress; WORDS],
         subject: &[u8],
-        mut on_work: impl FnMut(usize),
+        mut tell_work: impl FnMut(usize),
     ) -> bool {
-        self.restart(progress);
+        let words = self.kinds.len();
+        let mut progress = [Progress::default(); WORDS];
+        self.restart(&mut progress);
         for byte in subject {
-            on_work(self.kinds.len());
-            let row = self.row_of[usize::from(*byte)];
-            let (end, is_over) = self.step(progress, row, |kinds| kinds.accepting);
-            if end.is_some() {
-                return true;
-            }
-            if is_over {
-                return false;
+            tell_work(words);
+            let row = self.row(self.row_of[usize::from(*byte)]);
+            let mut ends = 0;
+            let on_word = |kinds: &Kinds, reached| ends |= reached & kinds.accepting;
+            let is_over = match (self.kinds.first_chunk(), row.first_chunk()) {
+                (Some(kinds), Some(row)) => {
+                    let (kinds, row): (&[_; WORDS], &[_; WORDS]) = (kinds, row);
+                    step::<SKIPS, FRONTIERS>(&mut progress, kinds, row, on_word)
+                }
+                _ => step::<SKIPS, FRONTIERS>(&mut progress, &self.kinds, row, on_word),
+            };
+            if ends != 0 || is_over {
+                return ends != 0;
             }
         }
-        self.finish(progress).is_some()
+        self.finish(&mut progress).is_some()
     }
+}
+
+/// Skips what may be skipped before a byte of `row`, then goes over the byte,
+/// behind which a match may begin as well. Tells `on_word` of each word what was
+/// reached before the byte. Returns whether the byte left nothing that can match
+/// any more.
+///
+/// Adding a bit to a run of skippable steps carries from that bit up to the first
+/// step behind the run: the bits that change are those reached. No run goes beyond
+/// a pattern, as its end is not skippable.
+#[allow(
+    clippy::inline_always,
+    reason = "how many words there are is known where it is called"
+)]
+#[inline(always)]
+fn step<const SKIPS: bool, const FRONTIERS: bool>(
+    progress: &mut [Progress],
+    kinds: &[Kinds],
+    row: &[u64],
+    mut on_word: impl FnMut(&Kinds, u64),
+) -> bool {
+    let (mut skipped, mut completed_before) = (0, 0);
+    let mut left = 0;
+    for ((word, kinds), row) in progress.iter_mut().zip(kinds).zip(row) {
+        let mut bits = word.bits;
+        if SKIPS {
+            let mut skippable = kinds.optional;
+            if FRONTIERS {
+                skippable |= word.outside & row;
+                word.outside = kinds.frontier & !row;
+            }
+            let sum = u128::from(skippable) + u128::from(bits & skippable) + skipped;
+            skipped = sum >> 64;
+            bits |= lowest_64(sum) ^ skippable;
+        }
+        on_word(kinds, bits);
+
+        let matching = bits & row;
+        let completed = matching & kinds.advancing;
+        word.bits = completed << 1 | completed_before >> 63 | kinds.restarting;
+        if SKIPS {
+            word.bits |= matching & kinds.repeating;
+        }
+        completed_before = completed;
+        left |= word.bits;
+    }
+    left == 0
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "that is what it is for")]
+fn lowest_64(bits: u128) -> u64 {
+    bits as u64
 }
 
 /// Whether nothing can match any more.
