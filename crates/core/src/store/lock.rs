@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::IntoRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process;
@@ -93,8 +94,14 @@ impl Drop for Lock {
         }
         let mut held = HELD.lock();
         if let Some(mut file) = self.file.take() {
-            // A stale text harms nobody: the lock decides, not the text.
-            let _ = sign(&mut file, "");
+            if file.metadata().is_ok_and(|found| id_of(&found) == self.id) {
+                // A stale text harms nobody: the lock decides, not the text.
+                let _ = sign(&mut file, "");
+            } else {
+                // The host has closed all descriptors, as daemons do. Whatever
+                // has this number now is its own: not to be written, nor closed.
+                let _ = file.into_raw_fd();
+            }
         }
         // Only now that the file is closed: closing it later would end the
         // lock of whoever opened it in between.
