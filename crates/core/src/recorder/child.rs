@@ -73,7 +73,9 @@ impl Recorder {
             }
         }
         // Closed by somebody else: these logins came too late.
-        intake.pending = intake.pending.split_off(&loaded.closed_before);
+        let in_time = intake.pending.split_off(&loaded.closed_before);
+        let too_late = std::mem::replace(&mut intake.pending, in_time);
+        let mut lost: usize = too_late.values().map(Vec::len).sum();
         for open in &loaded.open {
             let ours = intake
                 .calendar
@@ -84,7 +86,10 @@ impl Recorder {
             if ours.is_some_and(|tally| !tally.has_key(&open.state.key)) {
                 // Somebody else began the month under another key. Markers under
                 // ours are worth nothing; those users count at their next login.
-                intake.pending.remove(&open.month);
+                lost += intake
+                    .pending
+                    .remove(&open.month)
+                    .map_or(0, |visits| visits.len());
             }
         }
         for tally in &mut found {
@@ -111,6 +116,12 @@ impl Recorder {
         intake.calendar = Calendar::new(self.character.closes_months, closed_before, found);
         if intake.check_open().is_ok() {
             self.publish(intake);
+        }
+        drop(guard);
+        if lost > 0 {
+            self.log().warn(format_args!(
+                "{lost} visits since the fork cannot be written: another process has begun or closed their month"
+            ));
         }
         Ok(store)
     }
