@@ -80,6 +80,48 @@ static void none_left(const char *kind)
   mv_free(counter);
 }
 
+/* Whether another process can open the store; it then counts ten users. */
+static int another_records(const char *kind, const char *name)
+{
+  int status = -1;
+  pid_t child = fork();
+  if (child == 0) {
+    mv_error error;
+    const mv_counter *own = mv_new();
+    mv_status opened;
+    alarm(PATIENCE);
+    opened = open_store(own, kind, folder, name, &error);
+    if (opened == MV_ERR_STORAGE && strstr(error.message, "in use by process") != NULL)
+      _exit(1);
+    _exit(opened == MV_OK && record_users(own, 100, 110, OCTOBER) == 0 && mv_close(own, &error) == MV_OK ? 0 : 2);
+  }
+  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) < 2);
+  return WEXITSTATUS(status) == 0;
+}
+
+/* Between the loss of the lock and the next write somebody else has recorded:
+   what they have counted is not overwritten. */
+static void another_came_between(const char *kind, const char *name)
+{
+  mv_error error;
+  const mv_counter *counter = mv_new();
+  int file;
+  CHECK(open_logged(counter, kind, name, &error) == MV_OK);
+  CHECK(record_users(counter, 0, 10, OCTOBER) == 0);
+  CHECK(mv_flush(counter, 60000, &error) == MV_OK);
+  for (file = 3; file < 1024; file++)
+    close(file);
+  CHECK(another_records(kind, name));
+  CHECK(record_users(counter, 10, 20, OCTOBER) == 0);
+  CHECK(mv_flush(counter, 60000, &error) == MV_ERR_STORAGE && strstr(error.message, "another has recorded") != NULL);
+  mv_free(counter);
+  counter = mv_new();
+  CHECK(open_store(counter, kind, folder, name, &error) == MV_OK);
+  CHECK(users_of(counter, "2026-10") == 20);
+  CHECK(record_users(counter, 0, 20, OCTOBER) == 0 && users_of(counter, "2026-10") == 30);
+  mv_free(counter);
+}
+
 /* A daemon closes every descriptor that it does not know, those of the library
    too. Its next files get their numbers: they are not the library's to write. */
 static void all_closed(const char *kind, const char *name)
@@ -103,6 +145,7 @@ static void all_closed(const char *kind, const char *name)
   CHECK(record_users(counter, 5, 30, OCTOBER) == 0);
   CHECK(mv_flush(counter, 60000, &error) == MV_OK);
   CHECK(users_of(counter, "2026-10") == 30);
+  CHECK(!another_records(kind, name)); /* The lock is held again. */
   CHECK(mv_close(counter, &error) == MV_OK);
   mv_free(counter);
   for (i = 0; i < FEW; i++) {
@@ -133,6 +176,8 @@ int main(int argc, char **argv)
     failed = 0;
     all_closed("sealed", "closed-sealed");
     all_closed("prosody", "closed-prosody");
+    another_came_between("sealed", "between-sealed");
+    another_came_between("prosody", "between-prosody");
     _exit(failed);
   }
   CHECK(waitpid(child, &status, 0) == child && status == 0);
