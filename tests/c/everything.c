@@ -8,7 +8,7 @@
 #include "check.h"
 #include "visits.h"
 
-enum { ROUNDS = 60, MOST_ROUNDS = 5000, USERS = 300, RECORDERS = 4, WORKERS = 7 };
+enum { ROUNDS = 200, MOST_ROUNDS = 5000, USERS = 300, RECORDERS = 4, WORKERS = 7 };
 
 #define CALL(function, arguments) (puts(#function), function arguments)
 
@@ -145,7 +145,7 @@ static void *beside(void *unused)
   int round;
   (void)unused;
   CHECK(mv_config_set(from, "read_only", "true", &error) == MV_OK);
-  for (round = 0; round < ROUNDS / 6; round++) {
+  for (round = 0; round < ROUNDS / 20; round++) {
     const mv_counter *own = CALL(mv_new, ());
     /* Not there before the first flush. Read while it is written: a store
        that changes all the time may refuse to be copied. */
