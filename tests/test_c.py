@@ -12,6 +12,7 @@ ASKED_OTHERWISE = {
     # Ends while the writer runs: glibc's memory for that thread is "possibly lost".
     "dlopen": {"--errors-for-leak-kinds=definite,indirect,possible": "--errors-for-leak-kinds=definite,indirect"},
     # A child leaves what its parent had as it is, which looks like a leak there.
+    "descriptors": {"--leak-check=full": "--leak-check=no"},
     "fork": {"--leak-check=full": "--leak-check=no"},
     "fork_asleep": {"--leak-check=full": "--leak-check=no"},
     "fork_both": {"--leak-check=full": "--leak-check=no"},

@@ -176,6 +176,7 @@ int main(int argc, char **argv)
   static void *(*const works[WORKERS])(void *) = {open_and_close, open_and_close, look, look, change, change, beside};
   pthread_t threads[RECORDERS + WORKERS];
   char before[16], after[16];
+  const mv_report *report = NULL;
   mv_config *common;
   mv_error error;
   int i;
@@ -187,6 +188,7 @@ int main(int argc, char **argv)
   this_month(before);
   common = settings("common");
   CHECK(mv_open(counter, common, &error) == MV_OK);
+  CHECK(record_users(counter, 0, USERS / 2, MV_NOW) == 0);
   for (i = 0; i < RECORDERS + WORKERS; i++)
     CHECK(pthread_create(&threads[i], NULL, i < RECORDERS ? record : works[i - RECORDERS], NULL) == 0);
   for (i = 0; i < RECORDERS + WORKERS; i++)
@@ -196,6 +198,9 @@ int main(int argc, char **argv)
   CHECK(record_users(counter, 0, USERS, MV_NOW) == 0);
   CHECK(CALL(mv_close, (counter, &error)) == MV_OK);
   CHECK(mv_open(counter, common, &error) == MV_OK);
+  CHECK(CALL(mv_report_new, (counter, NULL, NULL, &report, &error)) == MV_OK);
+  CHECK(CALL(mv_report_row, (report, 0)) != NULL);
+  CALL(mv_report_free, (report));
   this_month(after);
   /* Over the end of a month everybody counts in both. */
   CHECK(users_of(counter, after) == USERS);
