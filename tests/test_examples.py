@@ -12,7 +12,11 @@ from conftest import ROOT, VALGRIND, run
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "c-examples").glob("*.c"))
 TESTED = ["record", "report", "server", "threads"]
-RUNNERS = pytest.mark.parametrize("runner", [[], VALGRIND], ids=["plain", "valgrind"])
+
+
+@pytest.fixture(params=[[], VALGRIND], ids=["plain", "valgrind"])
+def runner(request):
+    return request.param
 
 
 @pytest.fixture
@@ -24,7 +28,6 @@ def test_every_example_is_tested():
     assert EXAMPLES == TESTED
 
 
-@RUNNERS
 def test_record_and_report(runner, example, library_env, settings):
     path = settings()
     record, report = example("record"), example("report")
@@ -42,7 +45,6 @@ def test_record_and_report(runner, example, library_env, settings):
     assert "no format" in run([*runner, report, path, "xml"], expect=1, env=library_env).stderr
 
 
-@RUNNERS
 def test_errors(runner, example, library_env, tmp_path):
     for name in ["record", "report", "server", "threads"]:
         assert "usage" in run([*runner, example(name)], expect=1, env=library_env).stderr
@@ -51,7 +53,6 @@ def test_errors(runner, example, library_env, tmp_path):
         assert "missing.toml" in done.stderr and done.stdout == ""
 
 
-@RUNNERS
 def test_threads(runner, example, library_env, settings):
     path = settings()
     done = run([*runner, example("threads"), path, 4], env=library_env)
@@ -78,7 +79,6 @@ def table_until(server, text):
     return "".join(lines)
 
 
-@RUNNERS
 def test_server(runner, example, library_env, settings):
     path = settings()
     server = subprocess.Popen(

@@ -47,3 +47,4 @@ def test_the_shipped_library_cannot_be_made_to_panic(panicking):
     assert b"mv_panic_next" in (panicking / "libmonthly_visitors.so").read_bytes()
     assert b"mv_panic_next" not in LIBRARY.read_bytes()
     assert b"canary" not in LIBRARY.read_bytes()
+    assert b"mv_fault" not in LIBRARY.read_bytes()

@@ -1,5 +1,6 @@
-/* Loaded as a plugin: opened, closed and unloaded, twice; then the process
-   ends while the writer has work. argv[3] is the library. */
+/* Loaded as a plugin: opened, closed and unloaded, again and again, each user
+   counted once; then the process ends while the writer has work. argv[3] is the
+   library. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ static void find(void *library, const char *name, void *function)
   }
   memcpy(function, &address, sizeof address);
 }
+
+enum { CYCLES = 40 };
 
 static void use(const char *path, const char *folder, const char *user, int and_close)
 {
@@ -55,12 +58,65 @@ static void use(const char *path, const char *folder, const char *user, int and_
   CHECK(dlclose(library) == 0);
 }
 
+/* How many users the store has, as somebody counts who loads the library anew. */
+static uint64_t users(const char *path, const char *folder)
+{
+  const mv_counter *(*get_default)(void);
+  mv_config *(*config_new)(void);
+  void (*config_free)(mv_config *), (*report_free)(const mv_report *);
+  mv_status (*config_set)(mv_config *, const char *, const char *, mv_error *);
+  mv_status (*open_counter)(const mv_counter *, const mv_config *, mv_error *);
+  mv_status (*report_new)(const mv_counter *, const char *, const char *, const mv_report **, mv_error *);
+  size_t (*report_len)(const mv_report *);
+  const mv_row *(*report_row)(const mv_report *, size_t);
+  mv_status (*close_counter)(const mv_counter *, mv_error *);
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  const mv_report *report = NULL;
+  mv_config *config;
+  uint64_t sum = 0;
+  char url[512];
+  size_t i;
+  if (library == NULL)
+    exit(2);
+  find(library, "mv_default", &get_default);
+  find(library, "mv_config_new", &config_new);
+  find(library, "mv_config_free", &config_free);
+  find(library, "mv_config_set", &config_set);
+  find(library, "mv_open", &open_counter);
+  find(library, "mv_report_new", &report_new);
+  find(library, "mv_report_len", &report_len);
+  find(library, "mv_report_row", &report_row);
+  find(library, "mv_report_free", &report_free);
+  find(library, "mv_close", &close_counter);
+  snprintf(url, sizeof url, "sealed:%s/store", folder);
+  config = config_new();
+  CHECK(config_set(config, "store", url, NULL) == MV_OK);
+  CHECK(config_set(config, "read_only", "true", NULL) == MV_OK);
+  CHECK(open_counter(get_default(), config, NULL) == MV_OK);
+  CHECK(report_new(get_default(), NULL, NULL, &report, NULL) == MV_OK);
+  for (i = 0; i < report_len(report); i++)
+    if (strncmp(report_row(report, i)->key, "geo-", 4) == 0)
+      sum += report_row(report, i)->count;
+  report_free(report);
+  config_free(config);
+  CHECK(close_counter(get_default(), NULL) == MV_OK);
+  CHECK(dlclose(library) == 0);
+  return sum;
+}
+
 int main(int argc, char **argv)
 {
+  char user[32];
+  int i;
   if (argc != 4)
     return 2;
   use(argv[3], argv[1], "juliet@example.net", 1);
   use(argv[3], argv[1], "romeo@example.net", 1);
+  for (i = 0; i < CYCLES; i++) {
+    snprintf(user, sizeof user, "user%d@example.net", i / 2);
+    use(argv[3], argv[1], user, 1);
+  }
+  CHECK(users(argv[3], argv[1]) >= CYCLES / 2 + 2); /* More over the end of a month. */
   use(argv[3], argv[1], "nurse@example.net", 0); /* Its code must stay: the writer is in it. */
   return failed;
 }

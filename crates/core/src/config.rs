@@ -1,6 +1,6 @@
 //! Settings: the same names in every host, in text and in TOML.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -199,6 +199,29 @@ impl Config {
         }
         *self = config;
         Ok(())
+    }
+
+    /// The same settings, wherever the host goes from its present working
+    /// directory: a daemon goes to "/" when it has opened its files.
+    pub(crate) fn with_absolute_paths(&self) -> Self {
+        // Fails without a working directory, where only an absolute path leads
+        // anywhere.
+        let absolute = |path: &Path| path::absolute(path).unwrap_or_else(|_| path.into());
+        let file = |path: &Option<PathBuf>| path.as_deref().map(absolute);
+        let store = |url: &String| match url.split_once(':') {
+            Some((scheme, place)) if !place.is_empty() && scheme != "memory" => {
+                format!("{scheme}:{}", absolute(place.as_ref()).display())
+            }
+            _ => url.clone(),
+        };
+        Self {
+            store: self.store.as_ref().map(store),
+            geoip: file(&self.geoip),
+            asn: file(&self.asn),
+            secret_file: file(&self.secret_file),
+            key_dir: file(&self.key_dir),
+            ..self.clone()
+        }
     }
 
     /// The host, with the content of `secret_file` without white space at its

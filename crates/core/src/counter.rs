@@ -48,9 +48,10 @@ impl Counter {
     /// has changed.
     pub fn open(&self, config: &Config) -> Result<(), Error> {
         let _opening = self.opening.lock();
+        let config = config.with_absolute_paths();
         match self.current() {
-            Ok(recorder) if recorder.check().is_ok() => self.reopen(&recorder, config),
-            _ => self.open_new(config),
+            Ok(recorder) if recorder.check().is_ok() => self.reopen(&recorder, &config),
+            _ => self.open_new(&config),
         }
     }
 

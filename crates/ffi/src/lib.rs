@@ -16,6 +16,8 @@
 
 mod config;
 mod counter;
+#[cfg(feature = "fault-test")]
+mod fault_test;
 mod guard;
 #[cfg(feature = "panic-test")]
 mod panic_test;

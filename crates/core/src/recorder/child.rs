@@ -69,7 +69,7 @@ impl Recorder {
         let intake = &mut *guard;
         // What could not be written waits with the rest.
         intake.make_tasks();
-        let mut left = Vec::new();
+        let (mut left, mut lost) = (Vec::new(), 0);
         for task in &intake.taken {
             let Task::Commit(month, visits) = &**task else {
                 left.push(Arc::clone(task));
@@ -77,6 +77,7 @@ impl Recorder {
             };
             // Closed by somebody else: these logins came too late.
             if *month < loaded.closed_before {
+                lost += visits.len();
                 continue;
             }
             let both = found.iter_mut().zip(&loaded.open);
@@ -90,6 +91,7 @@ impl Recorder {
             if ours.is_some_and(|ours| !ours.has_key(&open.state.key)) {
                 // Somebody else began the month under another key. Markers under
                 // ours are worth nothing; those users count at their next login.
+                lost += visits.len();
                 continue;
             }
             let new = visits.filtered(|marker| {
@@ -112,6 +114,12 @@ impl Recorder {
         intake.calendar = Calendar::new(self.character.closes_months, closed_before, found);
         if intake.check_open().is_ok() {
             self.publish(intake);
+        }
+        drop(guard);
+        if lost > 0 {
+            self.log().warn(format_args!(
+                "{lost} visits since the fork cannot be written: another process has begun or closed their month"
+            ));
         }
         Ok(store)
     }

@@ -1,9 +1,9 @@
 //! Files that are replaced as a whole: the old one or the new one is there,
 //! never half of one.
 
-use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -139,7 +139,8 @@ pub(crate) fn read_start(path: &Path, len: usize) -> io::Result<Option<Vec<u8>>>
 /// Makes the folder at `path` with this mode, whatever the umask is, unless it
 /// is there. Its own folder must be.
 pub(crate) fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
-    match fs::create_dir(path) {
+    // Never open to more people, not even for a moment.
+    match DirBuilder::new().mode(mode & 0o700).create(path) {
         Ok(()) => {
             fs::set_permissions(path, Permissions::from_mode(mode))?;
             sync_folder(folder_of(path))

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::IntoRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ static HELD: Mutex<BTreeMap<FileId, u32>> = Mutex::new(BTreeMap::new());
 pub(crate) struct Lock {
     /// Taken out only to be closed.
     file: Option<File>,
+    path: PathBuf,
     id: FileId,
     owner: u32,
 }
@@ -78,9 +80,62 @@ impl Lock {
         held.insert(id, me);
         Ok(Self {
             file: Some(file),
+            path: path.into(),
             id,
             owner: me,
         })
+    }
+
+    /// Takes the lock again if the host has closed its descriptor, as daemons
+    /// close all that they do not know.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had, or somebody else had it meanwhile: what the store has
+    /// is then not what this process takes it to be.
+    pub(crate) fn keep(&mut self) -> Result<(), Error> {
+        if self.is_open() {
+            return Ok(());
+        }
+        let failed =
+            |error: &io::Error| Error::io(format!("cannot lock {}", self.path.display()), error);
+        let Some(_held) = HELD.try_lock_for(Duration::from_secs(10)) else {
+            return Err(failed(&io::ErrorKind::WouldBlock.into()));
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&self.path)
+            .map_err(|error| failed(&error))?;
+        match fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
+            Ok(_) => (),
+            Err(Errno::EAGAIN | Errno::EACCES) => return Err(held_by_another(&mut file)),
+            Err(errno) => return Err(failed(&errno.into())),
+        }
+        let found = file.metadata().map_err(|error| failed(&error))?;
+        let mut text = String::new();
+        (&file)
+            .take(100)
+            .read_to_string(&mut text)
+            .map_err(|error| failed(&error))?;
+        // Not its name, which a program may change.
+        let signed = text.split(' ').next().and_then(|text| text.parse().ok());
+        if id_of(&found) != self.id || signed != Some(self.owner) {
+            return Err(Error::storage(
+                "cannot record",
+                "this process has closed the lock of the store, and another has recorded since",
+            ));
+        }
+        if let Some(old) = self.file.replace(file) {
+            let _ = old.into_raw_fd();
+        }
+        Ok(())
+    }
+
+    /// Whether the descriptor is still that of the lock file.
+    fn is_open(&self) -> bool {
+        let found = self.file.as_ref().map(File::metadata);
+        found.is_some_and(|found| found.is_ok_and(|found| id_of(&found) == self.id))
     }
 }
 
@@ -92,9 +147,16 @@ impl Drop for Lock {
             return;
         }
         let mut held = HELD.lock();
+        let open = self.is_open();
         if let Some(mut file) = self.file.take() {
-            // A stale text harms nobody: the lock decides, not the text.
-            let _ = sign(&mut file, "");
+            if open {
+                // A stale text harms nobody: the lock decides, not the text.
+                let _ = sign(&mut file, "");
+            } else {
+                // The host has closed all descriptors, as daemons do. Whatever
+                // has this number now is its own: not to be written, nor closed.
+                let _ = file.into_raw_fd();
+            }
         }
         // Only now that the file is closed: closing it later would end the
         // lock of whoever opened it in between.

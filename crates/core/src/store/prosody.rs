@@ -111,9 +111,10 @@ impl Prosody {
     /// Refuses to change what was opened for reading, and finishes what an
     /// earlier call or process could not.
     fn prepare(&mut self) -> Result<(), Error> {
-        if self.lock.is_none() {
+        let Some(lock) = &mut self.lock else {
             return Err(Error::read_only());
-        }
+        };
+        lock.keep()?;
         self.settle()
     }
 

@@ -109,11 +109,11 @@ impl Sealed {
         self.folder.remove(month, Part::Fresh)
     }
 
-    fn must_be_writable(&self) -> Result<(), Error> {
+    fn must_be_writable(&mut self) -> Result<(), Error> {
         if self.locks.is_empty() {
             return Err(Error::read_only());
         }
-        Ok(())
+        self.locks.iter_mut().try_for_each(Lock::keep)
     }
 }
 
