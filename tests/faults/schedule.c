@@ -1,19 +1,19 @@
-/* A server in a hurry, to be killed: schedule SETTINGS KIND SEED TIME USER FOLDER
+/* A server in a hurry, to be killed: schedule SETTINGS KIND SEED TIME USER FOLDER [STEPS LOG]
 
    Does all that a host can do, in an order drawn from SEED, beginning at TIME
    and with the new user number USER, and says on the standard output, before
    and after, what it does. What was said before a kill is what the one who
-   kills knows. Ends with 3 when something is not as it should be. */
-#define _POSIX_C_SOURCE 200809L
+   kills knows. With STEPS it does so many, and writes what becomes of each file
+   in FOLDER to LOG. Ends with 3 when something is not as it should be. */
+#define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "layer.h"
 #include "visits.h"
-
-#define STEPS 4000
 
 static uint64_t state;
 static int keeps_names;
@@ -163,16 +163,22 @@ int main(int argc, char **argv)
   const mv_counter *counter = mv_new();
   mv_error error = {0, ""};
   int64_t time, next;
-  int step, copied = 0;
-  if (argc != 7)
+  int step, steps = 4000, copied = 0;
+  if (argc != 7 && argc != 9)
     return 2;
   keeps_names = strcmp(argv[2], "prosody") == 0;
   state = strtoull(argv[3], NULL, 10);
   time = strtoll(argv[4], NULL, 10);
   next = strtoll(argv[5], NULL, 10);
+  if (argc == 9) {
+    steps = atoi(argv[7]);
+    layer.log = open(argv[8], O_WRONLY | O_CREAT | O_EXCL, 0600);
+    layer.folder = argv[6];
+    layer.lazy = 1;
+  }
   open_with(counter, argv[1], "1ms");
   say("opened", 0, 0, 0);
-  for (step = 0; step < STEPS; step++) {
+  for (step = 0; step < steps; step++) {
     uint64_t what = draw(100);
     if (what < 35) {
       int64_t count = 1 + (int64_t)draw(8);
