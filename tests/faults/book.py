@@ -24,7 +24,10 @@ class Book:
         self.durable = {}  # month -> users that a flush has told to be written
         self.logins = []  # in their order: (user, time) that are to be repeated
         self.leaving, self.gone = set(), set()  # being forgotten, forgotten
+        # Before which month a purge was begun, and what must be gone: a purge
+        # leaves what was not yet closed in the store, or not yet written.
         self.purging, self.purged = "", ""
+        self.settled, self.purgeable = "", ""
         self.time, self.next = 0, 0
 
     def heard(self, line):
@@ -33,6 +36,8 @@ class Book:
         a, b, time = int(a), int(b), int(time)
         self.time = max(self.time, time)
         if what == "record":
+            if not self.closes:
+                self.settled = ""
             self.accepted = self.login([f"user{number}" for number in range(a, b)], time)
             self.next = max(self.next, b)
         elif what in ("recorded", "refused"):
@@ -42,14 +47,16 @@ class Book:
             assert self.login([f"gone{a}"], time)
         elif what == "flushed":
             self.durable = {month: set(users) for month, users in self.users.items()}
+            self.settled = self.closed_before if self.closes else "9999-12"
         elif what == "forget":
             self.leaving.add(f"gone{a}")
         elif what == "forgotten":
             self.gone.add(f"gone{a}")
         elif what == "purge":
             self.purging = max(self.purging, f"{a}-{b:02}")
+            self.purgeable = self.settled
         elif what == "purged":
-            self.purged = max(self.purged, f"{a}-{b:02}")
+            self.purged = max(self.purged, min(self.purgeable, f"{a}-{b:02}"))
 
     def login(self, users, time):
         """Logins at one time; whether they are accepted."""
@@ -67,11 +74,11 @@ class Book:
         self.logins += [(user, time) for user in dict.fromkeys(users[:1] + new)]
         return True
 
-    def repeated(self):
-        """The logins that anybody could do again: without those of closed
-        months, and of users who have left."""
-        newest = month_of(self.time - 40 * DAY)
-        kept = [(user, time) for user, time in self.logins if month_of(time) >= (self.closed_before or newest)]
+    def repeated(self, closed_before):
+        """The logins that anybody could do again: without those of months that
+        the store has closed, and of users who have left."""
+        oldest = closed_before if self.closes else month_of(self.time - 40 * DAY)
+        kept = [(user, time) for user, time in self.logins if month_of(time) >= oldest]
         self.logins = kept
         return [(user, time) for user, time in kept if user not in self.leaving]
 

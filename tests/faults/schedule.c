@@ -199,6 +199,8 @@ int main(int argc, char **argv)
       /* Not once there is a copy: it would still know the user. */
       forget(counter, next++, time);
     } else if (what < 86) {
+      if (draw(2) == 0)
+        flush(counter);
       purge(counter, time);
     } else if (what < 89 && !copied) {
       /* Whoever is about to be forgotten is, or the copy would know them. */
