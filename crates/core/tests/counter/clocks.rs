@@ -7,7 +7,7 @@ use monthly_visitors::{Error, Month};
 
 use super::host::*;
 
-/// SplitMix64: the same sequence for the same seed, everywhere.
+/// The generator `SplitMix64`: the same sequence for the same seed, everywhere.
 struct Chance(u64);
 
 impl Chance {
