@@ -17,7 +17,7 @@ from .disk import Disk
 from .test_faults_kills import SEED, STORES, Case, places, programs  # noqa: F401: fixtures
 
 # So many states of the disk for each store, in all.
-STATES = int(os.environ.get("STATES", 800))
+STATES = int(os.environ.get("STATES", 500))
 STEPS = 150
 # States that are drawn of one run of the host.
 OF_A_RUN = 100

@@ -72,6 +72,11 @@ fn months_close_by_the_rule_whatever_the_clock_does() {
                     // A step of the clock, to anywhere; else time goes on.
                     0 => time(&mut chance),
                     1 => now - chance.below(2 * DAY),
+                    // The moment at which a month closes, or a second before.
+                    2 | 3 => rule
+                        .first
+                        .last_key_value()
+                        .map_or(now, |(_, first)| first + DAY - chance.below(2)),
                     _ => now + chance.below(DAY / 2),
                 };
                 let user = chance.below(6);
