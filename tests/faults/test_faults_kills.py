@@ -20,7 +20,7 @@ from .book import Book, month_of
 
 STORES = pytest.mark.parametrize("kind", ["sealed", "prosody"])
 SEED = int(os.environ.get("SEED", 2026))
-KILLS = int(os.environ.get("KILLS", 1000))
+KILLS = int(os.environ.get("KILLS", 500))
 # So many kills on one store, one after the other: that is one case.
 IN_A_ROW = 10
 # CASE=17 repeats the case of this number alone. What is drawn is the same, the
