@@ -48,6 +48,10 @@ test: ## installs what the tests need, and runs all of them
 	tests/setup
 	tests/run
 
+soak: build ## runs what is too long for the tests, and writes docs/soak.md (KILLS=, STATES=, REPORTS=)
+	tests/setup
+	tests/soak
+
 pc: # what pkg-config tells, with the folders of this call
 	@printf '%s\n' \
 	  'prefix=$(prefix)' \
@@ -177,6 +181,6 @@ bench-ejabberd: ejabberd ## what recording costs the other clients of ejabberd w
 clean: ## removes all that was built
 	$(CARGO) clean
 
-.PHONY: all help build built header demo test advisories abi bench bench-instructions pc install uninstall clean \
+.PHONY: all help build built header demo test soak advisories abi bench bench-instructions pc install uninstall clean \
   prosody install-prosody uninstall-prosody bench-prosody \
   ejabberd install-ejabberd uninstall-ejabberd bench-ejabberd

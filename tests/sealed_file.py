@@ -130,6 +130,12 @@ def plaintext(file, key, secret=b""):
 
 def markers(plain):
     """The markers in a plaintext. ValueError when it is none."""
+    return content(plain)[2]
+
+
+def content(plain):
+    """A plaintext's counts of the keys of the large file, its counts of other
+    keys, and its markers. ValueError when it is none."""
     at = 17
 
     def number():
@@ -144,12 +150,13 @@ def markers(plain):
             if byte < 128:
                 return value
 
-    for _ in range(number()):
-        number()
+    since = [number() for _ in range(number())]
+    counts = {}
     for _ in range(number()):
         length = number()
+        key = plain[at : at + length]
         at += length
-        number()
+        counts[key] = number()
     count = number()
     if count > 8 * len(plain):
         raise ValueError("no plaintext")
@@ -163,4 +170,4 @@ def markers(plain):
         last += 1 + ((one - bit) << width | low)
         found.append(last)
         bit = one + 1 + width
-    return found
+    return since, counts, found

@@ -27,6 +27,19 @@ static mv_status open_with(const mv_counter *counter, const char *path, mv_error
   return status;
 }
 
+static mv_status copy(const char *from_path, const char *to_path, mv_error *error)
+{
+  mv_config *from = mv_config_new(), *to = mv_config_new();
+  mv_status status = mv_config_load(from, from_path, error);
+  if (status == MV_OK)
+    status = mv_config_load(to, to_path, error);
+  if (status == MV_OK)
+    status = mv_copy(from, to, error);
+  mv_config_free(from);
+  mv_config_free(to);
+  return status;
+}
+
 /* The report as JSON, on one line. */
 static mv_status report_of(const mv_counter *counter, mv_error *error)
 {
@@ -76,6 +89,8 @@ int main(void)
       status = mv_flush(counter, 60000, &error);
     else if (strcmp(field[0], "report") == 0)
       status = report_of(counter, &error);
+    else if (strcmp(field[0], "copy") == 0)
+      status = copy(field[1], field[2], &error);
     else if (strcmp(field[0], "close") == 0)
       status = mv_close(counter, &error);
     printf("%" PRId32 " %s\n", status, error.message);

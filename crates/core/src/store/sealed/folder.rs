@@ -136,9 +136,16 @@ impl Folder {
 
     pub(super) fn remove(&self, month: Month, part: Part) -> Result<(), Error> {
         let path = self.path(month, part);
-        files::remove(&path)
-            .and_then(|_| files::date_folder(&path, date(month)))
-            .map_err(|error| Error::io(format!("cannot delete {}", path.display()), &error))
+        let remove = || -> io::Result<()> {
+            let there = files::remove(&path)?;
+            files::date_folder(&path, date(month))?;
+            // What a loss of power brings back was not deleted.
+            if there {
+                files::sync_folder(&self.dir)?;
+            }
+            Ok(())
+        };
+        remove().map_err(|error| Error::io(format!("cannot delete {}", path.display()), &error))
     }
 
     /// The month before which all are closed, as it was written last. Something

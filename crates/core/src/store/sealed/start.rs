@@ -65,6 +65,9 @@ impl Sealed {
         };
         let mut file = OpenFile::new(month, state.clone(), &self.realm);
         if sealed.is_none() && fresh.is_none() {
+            // Interrupted before the first visit was written: its time is that of
+            // a login to come. An earlier one would close other months too early.
+            file.state.first = Some(i64::MAX);
             return Ok(file);
         }
         let seal = Seal::new(month, &state.key, self.realm.expose_secret());
