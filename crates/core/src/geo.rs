@@ -7,6 +7,8 @@
 //! the time.
 
 mod database;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod ranges;
 mod shared;
 mod table;

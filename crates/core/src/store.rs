@@ -18,6 +18,8 @@ mod sealed;
 pub use memory::Memory;
 pub use prosody::Prosody;
 pub use sealed::Sealed;
+#[cfg(fuzzing)]
+pub use sealed::fuzzing;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
