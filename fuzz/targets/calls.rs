@@ -72,6 +72,7 @@ unsafe extern "C" {
 /// In each user, address and resource.
 const CANARY: &str = "kanarie";
 const MAX_CALLS: usize = 40;
+const CLOSED: i32 = -3;
 const INTERNAL: i32 = -9;
 const MONTH: i64 = 2_629_800;
 const OCTOBER: i64 = 1_791_633_600;
@@ -329,7 +330,12 @@ impl Drop for Host<'_> {
     fn drop(&mut self) {
         // SAFETY: nobody uses them any more.
         unsafe {
-            mv_close(self.counters[0], ptr::null_mut());
+            // The store is whole, so that nothing may stay behind for the next.
+            let status = mv_close(self.counters[0], ptr::null_mut());
+            if status != 0 && status != CLOSED {
+                eprintln!("the counter was not closed: status {status}");
+                std::process::abort();
+            }
             for counter in &self.counters[1..] {
                 mv_free(*counter);
             }
