@@ -39,9 +39,9 @@ def many(build, library_env):
 
 
 def test_many_users_at_once(many, tmp_path):
-    """Ten million distinct users take at most 2 GiB, and are counted exactly."""
+    """Ten million distinct users take at most 1 GiB, and are counted exactly."""
     users = size(500_000, 10_000_000)
-    assert many(f"sealed:{tmp_path}/store", users) <= size(96, 2048) * MIB
+    assert many(f"sealed:{tmp_path}/store", users) <= size(96, 1024) * MIB
 
 
 def test_distinct_resources_take_no_memory(many, tmp_path):
