@@ -5,6 +5,8 @@ mod against_lua;
 mod automaton;
 mod backtrack;
 mod byte_set;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod group;
 #[cfg(test)]
 mod lists;

@@ -7,6 +7,8 @@
 //! the time.
 
 mod database;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod ranges;
 mod shared;
 mod table;
@@ -15,6 +17,10 @@ mod walk;
 
 #[cfg(test)]
 mod against_reader;
+#[cfg(test)]
+mod broken;
+#[cfg(test)]
+mod by_hand;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -12,6 +12,9 @@ mod counter;
 mod countries;
 mod error;
 pub mod fork;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod geo;
 mod health;
 mod key;

@@ -17,6 +17,8 @@ mod visits;
 pub use memory::Memory;
 pub use prosody::Prosody;
 pub use sealed::Sealed;
+#[cfg(fuzzing)]
+pub use sealed::fuzzing;
 pub use visits::{Visit, Visits};
 
 /// How a store is opened.

@@ -1,15 +1,14 @@
 //! The table against the reader, in databases of any shape: where there is a
 //! table, every address has what the reader finds for it.
 
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use maxminddb::WithinOptions;
 use mmdb_writer::{IpVersion, Ipv4Aliasing, RecordSize, Value, Writer};
-use tempfile::NamedTempFile;
 
 use super::GeoTable;
+use super::by_hand::{Parts, To, file};
 use super::database::Database;
 use super::walk::Numbered;
 use crate::Place;
@@ -43,15 +42,9 @@ impl Draw {
     }
 }
 
-fn file(bytes: &[u8]) -> NamedTempFile {
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(bytes).unwrap();
-    file
-}
-
 /// Builds the table, and compares it: first and last address of each network
 /// and their neighbours, and any others.
-fn compare(bytes: &[u8]) -> Result<(), String> {
+pub(super) fn compare(bytes: &[u8]) -> Result<(), String> {
     let database = Database::open::<Place>(file(bytes).path()).map_err(|e| e.to_string())?;
     let table = Numbered::build(&database, || false)?.unwrap();
     let equal = |address: IpAddr| {
@@ -158,56 +151,14 @@ fn a_database_of_ipv6_without_ipv4_is_exact() {
     compare(&writer.to_bytes().unwrap()).unwrap();
 }
 
-/// A record of a node that is made by hand.
-#[derive(Clone, Copy)]
-enum To {
-    Node(usize),
-    Nothing,
-    /// Germany, Austria, or something outside the file.
-    Data(u32),
-}
-
-/// A database with these nodes, of the specification's minimal form.
+/// A database with these nodes.
 fn by_hand(nodes: &[[To; 2]], ip_version: u8) -> Vec<u8> {
-    let count = u32::try_from(nodes.len()).unwrap();
-    let mut bytes = Vec::new();
-    for to in nodes.as_flattened() {
-        let number = match *to {
-            To::Node(node) => u32::try_from(node).unwrap(),
-            To::Nothing => count,
-            // Each record of data is 17 bytes long.
-            To::Data(index) => count + 16 + 17 * index,
-        };
-        bytes.extend_from_slice(&number.to_be_bytes()[1..]);
-    }
-    bytes.extend_from_slice(&[0; 16]);
-    for country in [b"\x42DE", b"\x42AT"] {
-        bytes.extend_from_slice(b"\xE1\x4Ccountry_code");
-        bytes.extend_from_slice(country);
-    }
-    bytes.extend_from_slice(b"\xAB\xCD\xEFMaxMind.com\xE9");
-    for (key, value) in [
-        ("binary_format_major_version", b"\xA1\x02".as_slice()),
-        ("binary_format_minor_version", b"\xA0"),
-        ("build_epoch", b"\x01\x02\x01"),
-        ("database_type", b"\x44Test"),
-        ("description", b"\xE0"),
-        ("ip_version", &[0xA1, ip_version]),
-        ("languages", b"\x00\x04"),
-        ("record_size", b"\xA1\x18"),
-    ] {
-        bytes.push(0x40 | u8::try_from(key.len()).unwrap());
-        bytes.extend_from_slice(key.as_bytes());
-        bytes.extend_from_slice(value);
-    }
-    bytes.extend_from_slice(b"\x4Anode_count\xC4");
-    bytes.extend_from_slice(&count.to_be_bytes());
-    bytes
+    Parts::new(nodes, ip_version).bytes()
 }
 
 /// 96 nodes that lead to the next one by `next`, which ends as a tree of IPv4
 /// begins.
-fn to_ipv4(next: impl Fn(usize) -> [To; 2], ipv4: &[[To; 2]]) -> Vec<[To; 2]> {
+pub(super) fn to_ipv4(next: impl Fn(usize) -> [To; 2], ipv4: &[[To; 2]]) -> Vec<[To; 2]> {
     let mut nodes: Vec<_> = (1..=96).map(next).collect();
     nodes.extend_from_slice(ipv4);
     nodes

@@ -1,5 +1,6 @@
 //! A database file in memory, and what its records say.
 
+use std::collections::HashSet;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::path::Path;
@@ -13,10 +14,12 @@ use super::shared::Shared;
 use super::tree::Tree;
 use crate::{Code, Error, Network, Place};
 
-/// How many networks are looked at before a database is refused because it has
-/// nothing of what it is for. Databases of one kind have it in nearly every
-/// record.
+/// How many networks, and how many different records, are looked at before a
+/// database is refused because it has nothing of what it is for. Databases of
+/// one kind have it in nearly every record. A record may be as large as the
+/// file, and all may be in the same bytes: hence the second bound.
 const PROBED_NETWORKS: usize = 100_000;
+const PROBED_RECORDS: usize = 1_000;
 
 /// What is kept of a record. The default is what an address has that is not in
 /// the database.
@@ -124,9 +127,17 @@ impl Database {
         let all = WithinOptions::default()
             .include_networks_without_data()
             .include_aliased_networks();
+        let mut seen = HashSet::new();
         for record in self.reader.networks(all)?.take(PROBED_NETWORKS) {
-            if V::of(&record?).is_known() {
+            let record = record?;
+            if record.offset().is_none_or(|offset| !seen.insert(offset)) {
+                continue;
+            }
+            if V::of(&record).is_known() {
                 return Ok(true);
+            }
+            if seen.len() == PROBED_RECORDS {
+                break;
             }
         }
         Ok(false)

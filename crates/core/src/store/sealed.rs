@@ -17,6 +17,8 @@ mod closed;
 mod coded;
 mod content;
 mod folder;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod month;
 mod reading;
 mod start;
