@@ -43,9 +43,10 @@ int main(int count, char **arguments)
     atomic_store(&flushed, false);
     pthread_create(&thread, NULL, flush_all, NULL);
     for (due = now(); !atomic_load(&flushed) && logins < MOST; due += 1e9 / RATE) {
-      const char *address = input.addresses.line[users % input.addresses.count];
-      const char *resource = input.resources.line[users % input.resources.count];
-      char user[64];
+      /* In cache, as after an authentication. */
+      char user[64], address[64], resource[256];
+      strcpy(address, input.addresses.line[users % input.addresses.count]);
+      strcpy(resource, input.resources.line[users % input.resources.count]);
       double start;
       name_user(user, users++);
       do

@@ -7,8 +7,6 @@ use std::net::IpAddr;
 use std::num::{NonZeroU32, TryFromIntError};
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
 use crate::geo::{AsnTable, Found, GeoTable, Table, Value};
 use crate::sync::RwLock;
 use crate::{Countries, Network, Place};
@@ -142,7 +140,7 @@ pub struct KeyTable {
 
 #[derive(Debug, Default)]
 struct Texts {
-    ids: HashMap<Key, KeyId, RandomState>,
+    ids: HashMap<Key, KeyId>,
     keys: Vec<Key>,
 }
 

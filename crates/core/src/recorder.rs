@@ -246,7 +246,7 @@ impl Recorder {
         let visits = intake.pending.entry(month);
         let visits = visits.or_insert_with(|| Visits::new(Arc::clone(keys)));
         // Nothing fails behind the mark.
-        visits.reserve()?;
+        visits.reserve(&mut intake.spare)?;
         let tally = intake.calendar.get_mut(month).ok_or(Error::Internal)?;
         tally.seen.add(visit.marker)?;
         visits.push(visit, user)?;

@@ -19,6 +19,7 @@ pub use prosody::Prosody;
 pub use sealed::Sealed;
 #[cfg(fuzzing)]
 pub use sealed::fuzzing;
+pub(crate) use visits::Room;
 pub use visits::{Visit, Visits};
 
 /// How a store is opened.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::calendar::Calendar;
 use crate::seen::Seen;
-use crate::store::{Forgotten, Visits};
+use crate::store::{Forgotten, Room, Visits};
 use crate::tally::Tally;
 use crate::{Error, KeyTable, Marker, Month, User};
 
@@ -40,6 +40,9 @@ pub(super) struct Intake {
     pub(super) ended: bool,
     /// The totals that are too old for `retention_months` are to be deleted.
     pub(super) retain: bool,
+    /// Room for the next visits. Asking the system for it may have to wait for
+    /// whoever gives some back; the writer does that, too.
+    pub(super) spare: Option<Room>,
     /// Tables that are not used any more. Giving many megabytes back to the
     /// system takes longer than a login may; the writer does it.
     pub(super) retired: Vec<Seen>,
@@ -64,7 +67,7 @@ pub(super) enum Task {
 }
 
 impl Task {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Commit(_, visits) => visits.len(),
             Self::Forget(users) => users.len(),
@@ -90,6 +93,7 @@ impl Intake {
             writer: None,
             ended: false,
             retain: false,
+            spare: None,
             retired: Vec::new(),
         }
     }

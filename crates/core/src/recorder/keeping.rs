@@ -78,7 +78,7 @@ impl Recorder {
                 let month = totals.entry(month).or_default();
                 // A new month of a store whose months close.
                 month.open |= self.character.closes_months;
-                for (id, number) in visits.count() {
+                for (id, number) in visits.count()? {
                     if let Some(key) = visits.keys().key(id) {
                         let count = month.counts.entry(key).or_default();
                         *count = count.saturating_add(number);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Recorder;
 use super::intake::{Intake, Phase, Task};
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Room, Store};
 use crate::{Error, Month, now, threads};
 
 /// The name of the thread, by which a host recognises it.
@@ -120,7 +120,13 @@ impl<'a> Writer<'a> {
             intake.due = None;
         }
         let retired = std::mem::take(&mut intake.retired);
+        let wants_room = !work.tasks.is_empty() && intake.spare.is_none();
         drop(intake);
+        if wants_room {
+            // Without memory, a login finds out by itself.
+            let room = Room::for_about(work.tasks.iter().map(|task| task.len()).sum());
+            self.recorder.intake.lock().spare = room.ok();
+        }
         drop(retired);
         work
     }

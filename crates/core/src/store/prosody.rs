@@ -194,7 +194,7 @@ impl Store for Prosody {
             return Ok(());
         }
         let mut sheet = self.take_sheet()?;
-        for (key, count) in visits::count(counted.into_iter()) {
+        for (key, count) in visits::count(counted.len(), counted.into_iter())? {
             let key = batch.visits.keys().key(key).ok_or(Error::Internal)?;
             sheet.add(batch.month, &key, count)?;
         }

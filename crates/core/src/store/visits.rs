@@ -1,9 +1,6 @@
 //! Visits on their way to a store.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use crate::pages::Pages;
 use crate::{Error, KeptUser, KeyId, KeyTable, Marker};
@@ -51,17 +48,31 @@ impl Visit {
 }
 
 /// How many visits a piece of memory is for: 64 KiB of them, or up to 24 MB. What is
-/// not used of it costs nothing, but asking for it may have to wait for whoever
-/// gives some back.
+/// not used of it costs nothing.
 const FEWEST: usize = 2730;
 const MOST: usize = 1_000_000;
+
+/// Memory for some visits.
+#[derive(Debug)]
+pub(crate) struct Room(Pages<[u64; 3]>);
+
+impl Room {
+    /// For so many visits, as far as that is sensible.
+    ///
+    /// # Errors
+    ///
+    /// There is not enough memory.
+    pub(crate) fn for_about(visits: usize) -> Result<Self, Error> {
+        Pages::with_capacity(visits.clamp(FEWEST, MOST)).map(Self)
+    }
+}
 
 /// Visits in the order of their logins, 24 bytes each.
 #[derive(Debug)]
 pub struct Visits {
     keys: Arc<KeyTable>,
     /// All are full but the last.
-    pages: Vec<Pages<[u64; 3]>>,
+    rooms: Vec<Room>,
     len: usize,
     /// As many as visits, or none: for a store whose
     /// [`Character::keeps_users`](super::Character::keeps_users).
@@ -74,7 +85,7 @@ impl Visits {
     pub fn new(keys: Arc<KeyTable>) -> Self {
         Self {
             keys,
-            pages: Vec::new(),
+            rooms: Vec::new(),
             len: 0,
             users: Vec::new(),
         }
@@ -98,16 +109,18 @@ impl Visits {
         self.len == 0
     }
 
-    /// Makes room for one more, so that [`Visits::push`] cannot fail.
+    /// Makes room for one more, so that [`Visits::push`] cannot fail. Takes the
+    /// spare one if there is one.
     ///
     /// # Errors
     ///
     /// There is not enough memory.
-    pub fn reserve(&mut self) -> Result<(), Error> {
-        if self.pages.last().is_none_or(Pages::is_full) {
-            // Few pieces, and none of them moves.
-            let capacity = self.len.saturating_mul(7).clamp(FEWEST, MOST);
-            self.pages.push(Pages::with_capacity(capacity)?);
+    pub(crate) fn reserve(&mut self, spare: &mut Option<Room>) -> Result<(), Error> {
+        if self.rooms.last().is_none_or(|Room(last)| last.is_full()) {
+            // Few, and none of them moves.
+            let new = || Room::for_about(self.len.saturating_mul(7));
+            let room = spare.take().map_or_else(new, Ok)?;
+            self.rooms.push(room);
         }
         Ok(())
     }
@@ -118,8 +131,8 @@ impl Visits {
     ///
     /// There is not enough memory.
     pub fn push(&mut self, visit: Visit, user: Option<KeptUser>) -> Result<(), Error> {
-        self.reserve()?;
-        let pages = self.pages.last_mut().ok_or(Error::Internal)?;
+        self.reserve(&mut None)?;
+        let Room(pages) = self.rooms.last_mut().ok_or(Error::Internal)?;
         if !pages.push(visit.pack()) {
             return Err(Error::Internal);
         }
@@ -130,7 +143,7 @@ impl Visits {
 
     /// The visits.
     pub fn iter(&self) -> impl Iterator<Item = Visit> + Clone {
-        let packed = self.pages.iter().flat_map(|pages| pages.iter());
+        let packed = self.rooms.iter().flat_map(|Room(pages)| pages.iter());
         packed.copied().filter_map(Visit::unpack)
     }
 
@@ -141,8 +154,12 @@ impl Visits {
     }
 
     /// How many of them each key has.
-    pub(crate) fn count(&self) -> HashMap<KeyId, u64, RandomState> {
-        count(self.iter())
+    ///
+    /// # Errors
+    ///
+    /// There is not enough memory.
+    pub(crate) fn count(&self) -> Result<Vec<(KeyId, u64)>, Error> {
+        count(self.len(), self.iter())
     }
 
     /// Those visits whose marker `keep` wants.
@@ -163,15 +180,28 @@ impl Visits {
     }
 }
 
-/// How many of the visits each key has.
-pub(super) fn count(visits: impl Iterator<Item = Visit>) -> HashMap<KeyId, u64, RandomState> {
-    let mut counts: HashMap<KeyId, u64, RandomState> = HashMap::default();
+/// How many of these visits, of which there are `most` at most, each key has.
+///
+/// # Errors
+///
+/// There is not enough memory.
+pub(super) fn count(
+    most: usize,
+    visits: impl Iterator<Item = Visit>,
+) -> Result<Vec<(KeyId, u64)>, Error> {
+    let mut numbers = Pages::with_capacity(most.saturating_mul(3))?;
     for visit in visits {
         for key in visit.keys() {
-            *counts.entry(key).or_default() += 1;
+            numbers.push(u32::from(key));
         }
     }
-    counts
+    numbers.sort_unstable();
+    let runs = numbers.chunk_by(|one, other| one == other);
+    let counted = runs.filter_map(|run| {
+        let key = KeyId::try_from(*run.first()?).ok()?;
+        Some((key, run.len() as u64))
+    });
+    Ok(counted.collect())
 }
 
 #[cfg(test)]
@@ -214,10 +244,12 @@ mod tests {
     #[test]
     fn counts_each_key() {
         let keys = KeyTable::default();
-        let counts = count((0..300).map(|number| visit(&keys, number)));
-        assert_eq!(counts[&keys.id("client-IOS")], 300);
-        assert_eq!(counts[&keys.id("asn-AS3320")], 100);
-        assert_eq!(counts[&keys.id("geo-DE-?-42")], 3);
-        assert_eq!(counts.values().sum::<u64>(), 700);
+        let counts = count(300, (0..300).map(|number| visit(&keys, number))).unwrap();
+        let of = |text: &str| counts.iter().find(|(key, _)| *key == keys.id(text));
+        assert_eq!(of("client-IOS").unwrap().1, 300);
+        assert_eq!(of("asn-AS3320").unwrap().1, 100);
+        assert_eq!(of("geo-DE-?-42").unwrap().1, 3);
+        assert_eq!(counts.len(), 102);
+        assert_eq!(counts.iter().map(|(_, number)| number).sum::<u64>(), 700);
     }
 }

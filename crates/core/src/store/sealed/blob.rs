@@ -83,9 +83,8 @@ impl Seal {
         let header = self.header(kind, &id);
         let size = size(content);
         let mut bytes = Pages::with_capacity(size)?;
-        for part in [&header, &*content.head(), content.body.markers.bytes()] {
-            bytes.extend_from_slice(part);
-        }
+        bytes.extend_from_slice(&header);
+        content.write(|part| bytes.extend_from_slice(part));
         let zeros = size - TAG - bytes.len();
         bytes.extend_from_slice(&vec![0; zeros]);
         let body = bytes.get_mut(HEADER..).unwrap_or_default();

@@ -106,10 +106,6 @@ impl CodedMarkers {
         self.len
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -69,33 +69,32 @@ impl Content {
         17 + since + counts + number_size(markers.len()) + markers.bytes().len()
     }
 
-    /// All bytes but those of the markers, which come behind them.
-    pub(super) fn head(&self) -> Vec<u8> {
-        let mut to = Vec::with_capacity(self.size() - self.body.markers.bytes().len());
-        to.push(self.incomplete.into());
-        to.extend(self.host.to_le_bytes());
-        to.extend(self.first.unwrap_or(i64::MIN).to_le_bytes());
+    /// Gives all bytes to `put`, some after the other.
+    pub(super) fn write(&self, mut put: impl FnMut(&[u8])) {
         let Body {
             since,
             counts,
             markers,
         } = &self.body;
-        to.extend(varint(since.len() as u64));
+        put(&[self.incomplete.into()]);
+        put(&self.host.to_le_bytes());
+        put(&self.first.unwrap_or(i64::MIN).to_le_bytes());
+        put_number(&mut put, since.len() as u64);
         for &number in since {
-            to.extend(varint(number));
+            put_number(&mut put, number);
         }
-        to.extend(varint(counts.len() as u64));
+        put_number(&mut put, counts.len() as u64);
         for (key, number) in counts {
             let key = key.as_str().as_bytes();
-            to.extend(varint(key.len() as u64));
-            to.extend(key);
-            to.extend(varint(*number));
+            put_number(&mut put, key.len() as u64);
+            put(key);
+            put_number(&mut put, *number);
         }
-        to.extend(varint(markers.len() as u64));
-        to
+        put_number(&mut put, markers.len() as u64);
+        put(markers.bytes());
     }
 
-    /// Reads what [`Content::head`] and the markers are; refuses everything else.
+    /// Reads what [`Content::write`] gives; refuses everything else.
     pub(super) fn read(mut bytes: Vec<u8>) -> Result<Self, Damage> {
         let mut reader = Reader(&bytes);
         let [incomplete] = reader.array()?;
@@ -133,6 +132,10 @@ impl Content {
             },
         })
     }
+}
+
+fn put_number(put: &mut impl FnMut(&[u8]), number: u64) {
+    varint(number).for_each(|byte| put(&[byte]));
 }
 
 /// The bytes of a number of variable length.
@@ -205,8 +208,8 @@ mod tests {
     }
 
     fn bytes_of(content: &Content) -> Vec<u8> {
-        let mut bytes = content.head();
-        bytes.extend(content.body.markers.bytes());
+        let mut bytes = Vec::new();
+        content.write(|part| bytes.extend(part));
         assert_eq!(bytes.len(), content.size());
         bytes
     }

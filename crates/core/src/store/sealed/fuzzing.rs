@@ -17,8 +17,8 @@ pub fn content(bytes: &[u8]) -> bool {
     let Ok(content) = Content::read(bytes.to_vec()) else {
         return false;
     };
-    let mut again = content.head();
-    again.extend(content.body.markers.bytes());
+    let mut again = Vec::new();
+    content.write(|part| again.extend(part));
     assert_eq!(again.len(), content.size());
     again.resize(bytes.len(), 0);
     assert!(again == bytes, "two ways to write one content");

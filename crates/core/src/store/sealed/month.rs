@@ -152,7 +152,7 @@ impl OpenFile {
 
     pub(super) fn totals(&self) -> MonthTotals {
         MonthTotals {
-            counts: fold(&self.whole, &self.since)
+            counts: sum(&self.whole, &self.since)
                 .into_iter()
                 .collect::<Counts>(),
             open: true,
@@ -195,7 +195,7 @@ impl OpenFile {
         let left = self.markers().filter(stays);
         let whole = Body {
             since: Vec::new(),
-            counts: fold(&self.whole, &self.since),
+            counts: sum(&self.whole, &self.since),
             markers: CodedMarkers::encode(len, left)?,
         };
         self.write_whole(whole, folder)
@@ -245,7 +245,7 @@ impl OpenFile {
         let mut since = self.since.since.clone();
         since.resize(self.whole.counts.len(), 0);
         let mut counts = self.since.counts.clone();
-        for (key, number) in visits::count(visits) {
+        for (key, number) in visits::count(new.len(), visits)? {
             let key = batch.visits.keys().key(key).ok_or(Error::Internal)?;
             match self.place(&key).and_then(|place| since.get_mut(place)) {
                 Some(count) => *count = count.saturating_add(number),
@@ -295,11 +295,7 @@ impl OpenFile {
         let since = self.content(since);
         let written = self.since_written + blob::size(&since);
         if all || self.uncertain || written >= self.whole_size {
-            let whole = Body {
-                since: Vec::new(),
-                counts: fold(&self.whole, &since.body),
-                markers: union(&self.whole.markers, since.body.markers)?,
-            };
+            let whole = fold(&self.whole, since.body)?;
             return self.write_whole(whole, folder);
         }
         let (_, bytes) = self.seal.close(Kind::Since(self.whole_id), &since)?;
@@ -332,8 +328,23 @@ impl OpenFile {
     }
 }
 
+/// What both files say, as one.
+fn fold(whole: &Body, since: Body) -> Result<Body, Error> {
+    if *whole == Body::default() {
+        return Ok(since);
+    }
+    Ok(Body {
+        since: Vec::new(),
+        counts: sum(whole, &since),
+        markers: CodedMarkers::encode(
+            whole.markers.len() + since.markers.len(),
+            merge(whole.markers.iter(), since.markers.iter()),
+        )?,
+    })
+}
+
 /// The counts of both files, sorted by key.
-fn fold(whole: &Body, since: &Body) -> Vec<(Key, u64)> {
+fn sum(whole: &Body, since: &Body) -> Vec<(Key, u64)> {
     let more = since.since.iter().copied().chain(std::iter::repeat(0));
     let old = whole.counts.iter().zip(more);
     let mut counts: Vec<(Key, u64)> = old
@@ -343,12 +354,4 @@ fn fold(whole: &Body, since: &Body) -> Vec<(Key, u64)> {
     // The sort recognises the two runs and merges them.
     counts.sort_by(|(one, _), (other, _)| one.cmp(other));
     counts
-}
-
-/// The markers of both files.
-fn union(whole: &CodedMarkers, since: CodedMarkers) -> Result<CodedMarkers, Error> {
-    if whole.is_empty() {
-        return Ok(since);
-    }
-    CodedMarkers::encode(whole.len() + since.len(), merge(whole.iter(), since.iter()))
 }
