@@ -33,6 +33,21 @@ static inline double now(void)
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
+/* Bytes that this process has given to the system to write. */
+static inline double written(void)
+{
+  unsigned long long bytes = 0;
+  char line[128];
+  FILE *file = fopen("/proc/self/io", "r");
+  if (file == NULL)
+    stop("/proc/self/io", "cannot be read");
+  while (fgets(line, sizeof line, file) != NULL)
+    if (sscanf(line, "wchar: %llu", &bytes) == 1)
+      break;
+  fclose(file);
+  return (double)bytes;
+}
+
 /* The memory of this process, in bytes. */
 static inline double memory(void)
 {
@@ -140,6 +155,12 @@ static inline mv_config *configure(const struct input *input)
   return config;
 }
 
+static inline void tell(const char *name, double value)
+{
+  printf("%s %.6g\n", name, value);
+  fflush(stdout);
+}
+
 /* The memory of this process, once it does not change any more. */
 static inline double settled_memory(void)
 {
@@ -157,7 +178,9 @@ static inline const mv_counter *open_counter(const struct input *input)
 {
   const mv_counter *counter = mv_new();
   mv_config *config = configure(input);
+  double start = now();
   CHECK(mv_open(counter, config, &error_));
+  tell("opening", (now() - start) / 1e6);
   mv_config_free(config);
   /* The first login has the table made; then the file's bytes are given back. */
   CHECK(mv_record(counter, "juliet@example.net", "192.0.2.1", "Conversations.x7", MV_NOW));
@@ -166,8 +189,8 @@ static inline const mv_counter *open_counter(const struct input *input)
 }
 
 /* Logs users from `first` on in, each with an address and a resource. */
-static inline void log_in(const mv_counter *counter, const struct input *input, unsigned long first,
-                          unsigned long count)
+static inline void log_in_at(const mv_counter *counter, const struct input *input, unsigned long first,
+                             unsigned long count, int64_t time)
 {
   char user[64];
   unsigned long i;
@@ -176,21 +199,21 @@ static inline void log_in(const mv_counter *counter, const struct input *input, 
     const char *resource = input->resources.line[i % input->resources.count];
     mv_status status;
     name_user(user, i);
-    status = mv_record(counter, user, address, resource, MV_NOW);
+    status = mv_record(counter, user, address, resource, time);
     if (status != MV_OK)
       stop("mv_record", mv_strerror(status));
   }
 }
 
+static inline void log_in(const mv_counter *counter, const struct input *input, unsigned long first,
+                          unsigned long count)
+{
+  log_in_at(counter, input, first, count, MV_NOW);
+}
+
 static inline void flush(const mv_counter *counter)
 {
   CHECK(mv_flush(counter, 120000, &error_));
-}
-
-static inline void tell(const char *name, double value)
-{
-  printf("%s %.6g\n", name, value);
-  fflush(stdout);
 }
 
 #endif

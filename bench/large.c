@@ -6,19 +6,41 @@
 #define MILLION 1000000UL
 #define BATCH 1000UL
 
-/* Bytes that this process has given to the system to write. */
-static double written(void)
+/* How long a look into memory takes that no cache has: one into 256 MB, which
+   says where the next one is. */
+static double cold_look(void)
 {
-  unsigned long long bytes = 0;
+  const uint32_t count = 64u << 20, looks = 2000000;
+  uint32_t *next = malloc(count * sizeof *next), at = 0, i;
+  double start;
+  if (next == NULL)
+    stop("cold look", "there is no memory");
+  /* Full period, as of Hull and Dobell; the highest bits leap furthest. */
+  for (i = 0; i < count; i++)
+    next[i] = (i * 1664525u + 1013904223u) & (count - 1);
+  start = now();
+  for (i = 0; i < looks; i++)
+    at = next[at];
+  start = (now() - start) / looks;
+  if (at == count)
+    stop("cold look", "impossible");
+  free(next);
+  return start;
+}
+
+/* The most memory that this process has had, in bytes. */
+static double most_memory(void)
+{
+  double kibibytes = 0;
   char line[128];
-  FILE *file = fopen("/proc/self/io", "r");
+  FILE *file = fopen("/proc/self/status", "r");
   if (file == NULL)
-    stop("/proc/self/io", "cannot be read");
+    stop("/proc/self/status", "cannot be read");
   while (fgets(line, sizeof line, file) != NULL)
-    if (sscanf(line, "wchar: %llu", &bytes) == 1)
+    if (sscanf(line, "VmHWM: %lf", &kibibytes) == 1)
       break;
   fclose(file);
-  return (double)bytes;
+  return kibibytes * 1024;
 }
 
 /* Which large file there is: `path` is that of the open month. */
@@ -80,6 +102,8 @@ int main(int count, char **arguments)
   tell("batch_time", spent / (double)flushes);
   tell("batch_longest", longest);
   tell("batch_bytes", bytes / (double)flushes);
+  tell("most_memory", most_memory());
+  tell("cold", cold_look());
   CHECK(mv_close(counter, &error_));
   mv_free(counter);
   return 0;
