@@ -72,6 +72,6 @@ def test_control_a_fault_is_found(name, build, library_env, tmp_path):
         "extern unsigned char mv_fault_overrun(size_t size);\n"
         f"int main(int argc, char **argv) {{ (void)argc, (void)argv; {body} }}\n"
     )
-    said = run([build(source, f"fault{len(body)}")], expect=FOUND, env=library_env).stderr
+    said = run([build(source, f"fault-{list(FAULTS).index(name)}")], expect=FOUND, env=library_env).stderr
     for word in words:
         assert word in said

@@ -6,8 +6,10 @@ depend on the version of rustc and, by what the C library finds in the
 processor, a little on the machine: hence the tolerance. `make
 bench-instructions` writes the file, after a change that is meant to change them."""
 
+import functools
 import os
 import re
+from collections import Counter
 
 import pytest
 
@@ -20,18 +22,52 @@ KINDS = ["repeat", "first"]
 
 
 @pytest.fixture(scope="module")
-def count(build, library_env, tmp_path_factory):
-    """Counts the instructions of one login, within `mv_record` alone: what other
+def profile(build, library_env, tmp_path_factory):
+    """What callgrind says of many logins, within `mv_record` alone: what other
     threads do meanwhile is not in it."""
 
-    def count(kind):
+    @functools.cache
+    def profile(kind):
         output = tmp_path_factory.mktemp("callgrind") / kind
         program = build(ROOT / "bench/instructions.c", flags=["-std=gnu11", f"-I{ROOT / 'bench'}"])
         callgrind = ["valgrind", "--tool=callgrind", "--toggle-collect=mv_record", f"--callgrind-out-file={output}"]
         run([*callgrind, program, kind, LOGINS, ROOT / "bench/patterns.txt"], env=library_env)
-        return round(int(re.search(r"^totals: (\d+)$", output.read_text(), re.MULTILINE)[1]) / LOGINS)
+        return output.read_text()
 
-    return count
+    return profile
+
+
+@pytest.fixture(scope="module")
+def count(profile):
+    """The instructions of one login."""
+    return lambda kind: round(int(re.search(r"^totals: (\d+)$", profile(kind), re.MULTILINE)[1]) / LOGINS)
+
+
+def costs(text):
+    """The instructions within each function that is called. (Callgrind counts the
+    calls themselves also outside of what it was told to look at.)"""
+    names = dict(re.findall(r"^c?fn=(\(\d+\)) (.*)$", text, re.MULTILINE))
+    calls = re.findall(r"^cfn=(\(\d+\)).*\ncalls=.*\n\S+ (\d+)$", text, re.MULTILINE)
+    found = Counter()
+    for name, cost in calls:
+        found[names[name]] += int(cost)
+    return found
+
+
+WAITS_OR_ALLOCATES = re.compile("alloc|free|mmap|mutex|futex|lock_contended|condvar|syscall|pthread", re.IGNORECASE)
+
+
+def test_a_repeated_login_allocates_nothing_and_waits_for_nobody(profile):
+    spent = {kind: costs(profile(kind)) for kind in KINDS}
+    # What costs an instruction a login or more: the first one is among them.
+    often = {
+        kind: {name for name, cost in functions.items() if cost > LOGINS and WAITS_OR_ALLOCATES.search(name)}
+        for kind, functions in spent.items()
+    }
+    assert sum(cost for name, cost in spent["repeat"].items() if "strlen" in name) > LOGINS
+    assert often["repeat"] == set()
+    # The control: those who come for the first time need memory.
+    assert any("mmap" in name or "alloc" in name for name in often["first"]), spent["first"].most_common(40)
 
 
 def test_a_login_takes_the_instructions_that_are_written_down(count):

@@ -72,6 +72,6 @@ def test_control_a_race_is_found(name, build, library_env, tmp_path):
         "  return pthread_create(&threads[0], NULL, race, NULL) | pthread_create(&threads[1], NULL, race, NULL)\n"
         "         | pthread_join(threads[0], NULL) | pthread_join(threads[1], NULL);\n}\n"
     )
-    said = run([build(source, f"race{len(body)}")], expect=FOUND, env=library_env).stderr
+    said = run([build(source, f"race-{list(RACES).index(name)}")], expect=FOUND, env=library_env).stderr
     for word in words:
         assert word in said
