@@ -52,7 +52,7 @@ def test_distinct_resources_take_no_memory(many, tmp_path):
 
 
 def test_large_totals(many, tmp_path):
-    """Prosody's totals of 100 MB are read, added to and written, in at most 25
+    """Prosody's totals of 100 MB are read, added to and written, in at most 20
     times their size."""
     totals = tmp_path / "monthly%2dvisitors.dat"
     bytes_wanted, per_month = size(5_000_000, 100_000_000), 20_000

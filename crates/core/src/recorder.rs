@@ -243,8 +243,12 @@ impl Recorder {
         user: Option<KeptUser>,
     ) -> Result<(), Error> {
         intake.separate(month, keys);
-        let visits = intake.pending.entry(month);
-        let visits = visits.or_insert_with(|| Visits::new(Arc::clone(keys)));
+        let pending = &mut intake.pending;
+        if !pending.iter().any(|(other, _)| *other == month) {
+            pending.push((month, Visits::new(Arc::clone(keys))));
+        }
+        let of_month = pending.iter_mut().find(|(other, _)| *other == month);
+        let (_, visits) = of_month.ok_or(Error::Internal)?;
         // Nothing fails behind the mark.
         visits.reserve(&mut intake.spare)?;
         let tally = intake.calendar.get_mut(month).ok_or(Error::Internal)?;

@@ -1,6 +1,5 @@
 //! What waits for the writer, behind one short lock.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -15,8 +14,8 @@ use crate::{Error, KeyTable, Marker, Month, User};
 pub(super) struct Intake {
     /// Which months are open. Views show copies of it.
     pub(super) calendar: Calendar,
-    /// Visits that nobody has tried to write.
-    pub(super) pending: BTreeMap<Month, Visits>,
+    /// Visits that nobody has tried to write, of one or two months.
+    pub(super) pending: Vec<(Month, Visits)>,
     /// Users who are to be forgotten, after the pending visits are written.
     pub(super) forgotten: Vec<Forgotten>,
     /// What the writer is writing, or could not write, in this order.
@@ -79,7 +78,7 @@ impl Intake {
     pub(super) fn new(calendar: Calendar) -> Self {
         Self {
             calendar,
-            pending: BTreeMap::new(),
+            pending: Vec::new(),
             forgotten: Vec::new(),
             taken: Vec::new(),
             closing: Vec::new(),
@@ -108,7 +107,7 @@ impl Intake {
 
     /// How many visits wait for the store, and users to be forgotten.
     pub(super) fn waiting(&self) -> usize {
-        let pending = self.pending.values().map(Visits::len);
+        let pending = self.pending.iter().map(|(_, visits)| visits.len());
         let taken = self.taken.iter().map(|task| task.len());
         pending.chain(taken).sum::<usize>() + self.forgotten.len()
     }
@@ -119,14 +118,16 @@ impl Intake {
             Task::Commit(month, visits) => Some((*month, visits)),
             Task::Forget(_) => None,
         });
-        taken.chain(self.pending.iter().map(|(&month, visits)| (month, visits)))
+        taken.chain(self.pending.iter().map(|(month, visits)| (*month, visits)))
     }
 
     /// Has the visits of a month that have other keys wait by themselves: the
     /// numbers of another table mean something else.
     pub(super) fn separate(&mut self, month: Month, keys: &Arc<KeyTable>) {
-        let others = |visits: &Visits| !Arc::ptr_eq(visits.keys(), keys);
-        if self.pending.get(&month).is_some_and(others) {
+        let separate = |(other, visits): &(Month, Visits)| {
+            *other == month && !Arc::ptr_eq(visits.keys(), keys)
+        };
+        if self.pending.iter().any(separate) {
             self.make_tasks();
         }
     }
@@ -143,7 +144,10 @@ impl Intake {
 
     /// Makes tasks of all that is pending.
     pub(super) fn make_tasks(&mut self) {
-        for (month, visits) in std::mem::take(&mut self.pending) {
+        let mut pending = std::mem::take(&mut self.pending);
+        // A user who waits in two months counts in both, the earlier one first.
+        pending.sort_by_key(|(month, _)| *month);
+        for (month, visits) in pending {
             if visits.is_empty() {
                 continue;
             }
