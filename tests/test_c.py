@@ -15,6 +15,7 @@ ASKED_OTHERWISE = {
     "descriptors": {"--leak-check=full": "--leak-check=no"},
     "fork": {"--leak-check=full": "--leak-check=no"},
     "fork_asleep": {"--leak-check=full": "--leak-check=no"},
+    "fork_forget": {"--leak-check=full": "--leak-check=no"},
     "fork_both": {"--leak-check=full": "--leak-check=no"},
     "fork_building": {"--leak-check=full": "--leak-check=no"},
     "surroundings": {"--leak-check=full": "--leak-check=no"},

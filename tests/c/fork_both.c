@@ -46,7 +46,7 @@ static int child_records(const mv_counter *counter, int tell, int told, int own_
   alarm(PATIENCE);
   failed = 0;
   CHECK(record_users(counter, 50, 150, OCTOBER) == 0);
-  CHECK(mv_flush(counter, 1000, &error) == MV_ERR_STORAGE);
+  CHECK(mv_flush(counter, 60000, &error) == MV_ERR_STORAGE);
   CHECK(write(tell, "r", 1) == 1);
   CHECK(read(told, &byte, 1) == 0); /* The parent has closed. */
   for (i = 0; i < TRIES && mv_flush(counter, 60000, &error) != MV_OK; i++)

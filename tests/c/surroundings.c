@@ -59,6 +59,9 @@ static void a_relative_path_stays_where_it_was(const char *kind, const char *hom
   CHECK(record_users(counter, 0, 10, OCTOBER) == 0);
   CHECK(mv_flush(counter, 60000, &error) == MV_OK);
   enter("elsewhere");
+  /* Settings that change are those of the same store. */
+  CHECK(mv_config_set(config, "retention_months", "25", &error) == MV_OK);
+  CHECK(mv_open(counter, config, &error) == MV_OK);
   CHECK(record_users(counter, 10, 30, OCTOBER) == 0);
   CHECK(mv_flush(counter, 60000, &error) == MV_OK);
   CHECK(mv_reload_geoip(counter, &error) == MV_OK);

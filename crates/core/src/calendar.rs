@@ -78,14 +78,22 @@ impl Calendar {
         self.update()
     }
 
-    /// Forgets the oldest months that are not needed, until `count` are left.
-    pub(crate) fn truncate(&mut self, count: usize, is_needed: impl Fn(Month) -> bool) {
+    /// Takes the oldest months out that are not needed, until `count` are left,
+    /// and returns them.
+    pub(crate) fn truncate(
+        &mut self,
+        count: usize,
+        is_needed: impl Fn(Month) -> bool,
+    ) -> Vec<Tally> {
         let mut surplus = self.tallies.len().saturating_sub(count);
-        self.tallies.retain(|tally| {
+        let all = std::mem::take(&mut self.tallies);
+        let (gone, left) = all.into_iter().partition(|tally| {
             let goes = surplus > 0 && !is_needed(tally.month);
             surplus -= usize::from(goes);
-            !goes
+            goes
         });
+        self.tallies = left;
+        gone
     }
 
     /// Takes out what is closed, and returns it.
@@ -237,7 +245,9 @@ mod tests {
             let months = calendar.tallies().iter().map(|tally| tally.month);
             months.map(|month| month.to_string()).collect::<Vec<_>>()
         };
-        calendar.truncate(2, |_| false);
+        let gone = calendar.truncate(2, |_| false);
+        assert_eq!(gone.len(), 1);
+        assert_eq!(gone[0].month, month("2026-07"));
         assert_eq!(months(&calendar), ["2026-08", "2026-09"]);
         login(&mut calendar, month("2026-01").start());
         calendar.truncate(2, |needed| needed == month("2026-01"));

@@ -208,19 +208,49 @@ impl Config {
         // anywhere.
         let absolute = |path: &Path| path::absolute(path).unwrap_or_else(|_| path.into());
         let file = |path: &Option<PathBuf>| path.as_deref().map(absolute);
-        let store = |url: &String| match url.split_once(':') {
-            Some((scheme, place)) if !place.is_empty() && scheme != "memory" => {
-                format!("{scheme}:{}", absolute(place.as_ref()).display())
-            }
-            _ => url.clone(),
+        let store = |url: &String| {
+            let (scheme, place) = url.split_once(':')?;
+            let place = absolute(Some(place).filter(|place| !place.is_empty())?.as_ref());
+            // A URL is text: below a folder whose name is none it stays as it is.
+            Some(format!("{scheme}:{}", place.to_str()?))
         };
         Self {
-            store: self.store.as_ref().map(store),
+            store: self
+                .store
+                .as_ref()
+                .map(|url| store(url).unwrap_or_else(|| url.clone())),
             geoip: file(&self.geoip),
             asn: file(&self.asn),
             secret_file: file(&self.secret_file),
             key_dir: file(&self.key_dir),
             ..self.clone()
+        }
+    }
+
+    /// The same settings, as a counter goes on with them: what is said as it was
+    /// said in `given` is what `absolute` has made of it, wherever the host is now.
+    pub(crate) fn with_paths_of(&self, given: &Self, absolute: &Self) -> Self {
+        fn same<T: Clone + PartialEq>(new: &T, now: &T, given: &T, absolute: &T) -> T {
+            if new == given { absolute } else { now }.clone()
+        }
+        let now = self.with_absolute_paths();
+        Self {
+            store: same(&self.store, &now.store, &given.store, &absolute.store),
+            geoip: same(&self.geoip, &now.geoip, &given.geoip, &absolute.geoip),
+            asn: same(&self.asn, &now.asn, &given.asn, &absolute.asn),
+            secret_file: same(
+                &self.secret_file,
+                &now.secret_file,
+                &given.secret_file,
+                &absolute.secret_file,
+            ),
+            key_dir: same(
+                &self.key_dir,
+                &now.key_dir,
+                &given.key_dir,
+                &absolute.key_dir,
+            ),
+            ..now
         }
     }
 

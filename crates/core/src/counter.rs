@@ -48,10 +48,9 @@ impl Counter {
     /// has changed.
     pub fn open(&self, config: &Config) -> Result<(), Error> {
         let _opening = self.opening.lock();
-        let config = config.with_absolute_paths();
         match self.current() {
-            Ok(recorder) if recorder.check().is_ok() => self.reopen(&recorder, &config),
-            _ => self.open_new(&config),
+            Ok(recorder) if recorder.check().is_ok() => self.reopen(&recorder, config),
+            _ => self.open_new(config),
         }
     }
 
@@ -67,11 +66,12 @@ impl Counter {
         Ok(())
     }
 
-    fn reopen(&self, recorder: &Arc<Recorder>, config: &Config) -> Result<(), Error> {
+    fn reopen(&self, recorder: &Arc<Recorder>, given: &Config) -> Result<(), Error> {
         let old = recorder.settings.load_full();
+        let config = given.with_paths_of(&old.given, &old.config);
         if old.config.store != config.store {
             let stage = self.stage.get_or_init(Arc::default);
-            let next = Recorder::open(config, stage)?;
+            let next = Recorder::open(given, stage)?;
             if let Err(error) = recorder.close(PATIENCE) {
                 next.abandon();
                 return Err(error);
@@ -91,9 +91,12 @@ impl Counter {
                 return Err(Error::config(key, reason));
             }
         }
-        let lookup = Lookup::new(config)?;
-        let config = config.clone();
-        recorder.change_settings(Settings { config, lookup });
+        let lookup = Lookup::new(&config)?;
+        recorder.change_settings(Settings {
+            given: given.clone(),
+            config,
+            lookup,
+        });
         recorder.retain();
         Ok(())
     }

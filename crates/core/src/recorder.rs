@@ -60,6 +60,9 @@ pub(crate) struct Recorder {
 /// What may change while a counter is open.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    /// As the host gave them.
+    pub(crate) given: Config,
+    /// The same, wherever the host goes.
     pub(crate) config: Config,
     pub(crate) lookup: Lookup,
 }
@@ -78,15 +81,17 @@ impl Settings {
 impl Recorder {
     /// Opens the store and reads what is in it. Nothing is shown on `stage`
     /// before [`Recorder::show`].
-    pub(crate) fn open(config: &Config, stage: &Arc<Stage>) -> Result<Arc<Self>, Error> {
+    pub(crate) fn open(given: &Config, stage: &Arc<Stage>) -> Result<Arc<Self>, Error> {
+        let config = given.with_absolute_paths();
         let realm = config.realm()?;
         let settings = Arc::new(ArcSwap::from_pointee(Settings {
-            config: config.clone(),
-            lookup: Lookup::new(config)?,
+            given: given.clone(),
+            lookup: Lookup::new(&config)?,
+            config,
         }));
         let mut store = open_store(&settings, &realm)?;
         let character = store.character();
-        let calendar = if config.read_only {
+        let calendar = if given.read_only {
             Calendar::new(character.closes_months, Month::FIRST, Vec::new())
         } else {
             let loaded = store.load()?;
@@ -128,9 +133,11 @@ impl Recorder {
     /// Replaces the settings. A login sees all of the old ones or all of the new
     /// ones.
     pub(crate) fn change_settings(self: &Arc<Self>, new: Settings) {
-        // The old databases are given back once the lock is.
-        let _old = self.settings.load_full();
-        self.show_settings(&self.intake.lock(), new);
+        let mut intake = self.intake.lock();
+        let old = self.show_settings(&mut intake, new);
+        drop(intake);
+        // Databases are given back once the lock is.
+        drop(old);
     }
 
     /// Reads the databases of places and networks again.
@@ -138,22 +145,36 @@ impl Recorder {
         loop {
             let old = self.settings.load_full();
             let lookup = old.lookup.reloaded()?;
-            let config = old.config.clone();
-            let intake = self.intake.lock();
+            let new = Settings {
+                given: old.given.clone(),
+                config: old.config.clone(),
+                lookup,
+            };
+            let mut intake = self.intake.lock();
             // Otherwise somebody has changed them meanwhile.
             if Arc::ptr_eq(&old, &self.settings.load()) {
-                self.show_settings(&intake, Settings { config, lookup });
+                let older = self.show_settings(&mut intake, new);
+                drop(intake);
+                drop(older);
                 return Ok(());
             }
         }
     }
 
-    fn show_settings(self: &Arc<Self>, intake: &Intake, new: Settings) {
-        self.settings.store(Arc::new(new));
+    /// Returns settings that are to be dropped without the lock. Those before are
+    /// kept until the writer comes: a login that still looks at them must not be
+    /// the one that gives back a database.
+    fn show_settings(
+        self: &Arc<Self>,
+        intake: &mut Intake,
+        new: Settings,
+    ) -> Option<Arc<Settings>> {
+        let old = self.settings.swap(Arc::new(new));
         // While it closes, nobody must be shown it again.
         if intake.phase == Phase::Open {
             self.publish(intake);
         }
+        intake.retired_settings.replace(old)
     }
 
     fn view(self: &Arc<Self>, intake: &Intake) -> Arc<View> {

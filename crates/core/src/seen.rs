@@ -93,11 +93,10 @@ impl Seen {
     ///
     /// As of [`Seen::insert`].
     pub(crate) fn add(&self, marker: Marker) -> Result<(), Error> {
-        self.table.insert(value(marker))?;
         if let Some(before) = &self.before {
             before.move_some_to(&self.table)?;
         }
-        Ok(())
+        self.table.insert(value(marker))
     }
 
     /// Removes a marker. By one thread at a time, the one that inserts.
@@ -116,7 +115,7 @@ impl Seen {
                 table: Arc::clone(&self.table),
                 before: None,
             }),
-            None if self.table.is_full() => {
+            None if self.table.has_enough() => {
                 let buckets = self.table.buckets().len();
                 Some(Self {
                     table: Arc::new(Table::new(buckets.saturating_add(buckets / 4)).ok()?),
@@ -160,9 +159,10 @@ struct Table {
     moved: AtomicUsize,
 }
 
-// Each slot stands for itself, so no access has to be ordered with another. A
-// thread that does not see a marker yet asks again under the lock of whoever
-// inserts.
+// Slots need no order among each other. A thread that does not see a marker yet
+// asks again under the lock of whoever inserts, unless nothing was added since it
+// looked: for that, and only for that, a slot is written before the number of
+// those that are used, and read after it.
 impl Table {
     fn new(buckets: usize) -> Result<Self, Error> {
         let bytes = buckets.checked_mul(size_of::<Bucket>());
@@ -272,7 +272,7 @@ impl Table {
         self.moved.load(Ordering::Relaxed) >= self.buckets().len()
     }
 
-    fn is_full(&self) -> bool {
+    fn has_enough(&self) -> bool {
         self.used.load(Ordering::Relaxed) >= self.buckets().len() * BUCKET / 20 * 17
     }
 }

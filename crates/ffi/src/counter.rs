@@ -50,8 +50,8 @@ pub unsafe extern "C" fn mv_free(counter: *const mv_counter) {
 /// Opens a counter. On an open counter, changes its settings: a login sees all
 /// of the old ones or all of the new ones; while the counter moves to another
 /// store, logins fail with `MV_ERR_CLOSED`. The host, the secret, the folder of
-/// keys and `read_only` of an open store cannot change. Reads databases and the store, so it
-/// may take a while. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CONFIG`,
+/// keys and `read_only` of an open store cannot change. A relative path is taken from the working directory when it
+/// is first given. Reads databases and the store, so it may take a while. Fails with `MV_ERR_ARGUMENT`, `MV_ERR_CONFIG`,
 /// `MV_ERR_GEOIP` or `MV_ERR_STORAGE`; nothing has changed then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mv_open(

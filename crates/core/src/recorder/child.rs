@@ -8,10 +8,10 @@ use arc_swap::ArcSwap;
 use super::intake::{Intake, Task};
 use super::{Recorder, Settings, View, found, open_store};
 use crate::calendar::Calendar;
-use crate::store::Store;
+use crate::store::{Forgotten, Loaded, Store, Visits};
 use crate::sync::{Condvar, Mutex};
 use crate::tally::Tally;
-use crate::{Error, Month, fork};
+use crate::{Error, Month, Realm, fork};
 
 impl Recorder {
     /// The same counter in the child of a fork. Takes no lock of the parent's
@@ -24,6 +24,7 @@ impl Recorder {
         let calendar = parent.calendar();
         let tallies = calendar.tallies().iter().map(Tally::emptied);
         let settings = Settings {
+            given: parent.settings().given.clone(),
             config: parent.settings().config.clone(),
             lookup: parent.settings().lookup.for_child(),
         };
@@ -58,69 +59,139 @@ impl Recorder {
         if self.settings.load().config.read_only {
             return Ok(store);
         }
-        let loaded = store.load()?;
-        let mut found = loaded
-            .open
-            .iter()
-            .map(|open| found(open, &self.realm))
-            .collect::<Result<Vec<_>, _>>()?;
-
+        let mut takeover = Takeover::new(store.load()?, &self.realm)?;
+        // What could not be written waits with the rest. Logins go on while it is
+        // looked through; only what they bring meanwhile holds them up.
+        let (tasks, ours) = {
+            let mut intake = self.intake.lock();
+            intake.make_tasks();
+            (intake.taken.clone(), intake.tallies())
+        };
+        for task in &tasks {
+            takeover.take(task, &ours)?;
+        }
         let mut guard = self.intake.lock();
         let intake = &mut *guard;
-        // What could not be written waits with the rest.
         intake.make_tasks();
-        let (mut left, mut lost) = (Vec::new(), 0);
-        for task in &intake.taken {
-            let Task::Commit(month, visits) = &**task else {
-                left.push(Arc::clone(task));
-                continue;
-            };
-            // Closed by somebody else: these logins came too late.
-            if *month < loaded.closed_before {
-                lost += visits.len();
-                continue;
-            }
-            let both = found.iter_mut().zip(&loaded.open);
-            let Some((tally, open)) = both.into_iter().find(|(tally, _)| tally.month == *month)
-            else {
-                left.push(Arc::clone(task));
-                continue;
-            };
-            let mut ours = intake.calendar.tallies().iter().chain(&intake.closing);
-            let ours = ours.find(|tally| tally.month == *month);
-            if ours.is_some_and(|ours| !ours.has_key(&open.state.key)) {
-                // Somebody else began the month under another key. Markers under
-                // ours are worth nothing; those users count at their next login.
-                lost += visits.len();
-                continue;
-            }
-            let new = visits.filtered(|marker| {
-                // Without memory for a marker, the store finds out by itself.
-                let is_new = tally.seen.insert(marker).unwrap_or(true);
-                if let Some(next) = tally.seen.next() {
-                    tally.seen = next;
-                }
-                is_new
-            })?;
-            if !new.is_empty() {
-                left.push(Arc::new(Task::Commit(*month, new)));
-            }
+        let ours = intake.tallies();
+        for task in intake.taken.iter().skip(tasks.len()) {
+            takeover.take(task, &ours)?;
         }
-        intake.taken = left;
+        let Takeover {
+            mut found,
+            loaded,
+            left,
+            lost,
+        } = takeover;
+        let before = std::mem::replace(&mut intake.taken, left);
         let known: Vec<Month> = found.iter().map(|tally| tally.month).collect();
-        let ours = intake.calendar.tallies().iter();
-        found.extend(ours.filter(|tally| !known.contains(&tally.month)).cloned());
+        let of_ours = intake.calendar.tallies().iter();
+        found.extend(
+            of_ours
+                .filter(|tally| !known.contains(&tally.month))
+                .cloned(),
+        );
         let closed_before = intake.calendar.closed_before().max(loaded.closed_before);
         intake.calendar = Calendar::new(self.character.closes_months, closed_before, found);
         if intake.check_open().is_ok() {
             self.publish(intake);
         }
         drop(guard);
+        // With all their memory.
+        drop((before, tasks, ours));
         if lost > 0 {
             self.log().warn(format_args!(
                 "{lost} visits since the fork cannot be written: another process has begun or closed their month"
             ));
         }
         Ok(store)
+    }
+}
+
+/// What the store has, and what becomes of what waits.
+struct Takeover {
+    /// The months that the store has open.
+    found: Vec<Tally>,
+    loaded: Loaded,
+    /// What is still to be done.
+    left: Vec<Arc<Task>>,
+    /// How many visits cannot be written.
+    lost: usize,
+}
+
+impl Takeover {
+    fn new(loaded: Loaded, realm: &Realm) -> Result<Self, Error> {
+        let found = loaded.open.iter().map(|open| found(open, realm));
+        Ok(Self {
+            found: found.collect::<Result<_, _>>()?,
+            loaded,
+            left: Vec::new(),
+            lost: 0,
+        })
+    }
+
+    /// Takes a task over that was made when nobody knew what the store has. `ours`
+    /// are the months of this process.
+    fn take(&mut self, task: &Arc<Task>, ours: &[Tally]) -> Result<(), Error> {
+        let task = match &**task {
+            Task::Commit(month, visits) => self.commit(task, *month, visits, ours)?,
+            Task::Forget(users) => Some(Arc::new(self.forget(users))),
+        };
+        self.left.extend(task);
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        task: &Arc<Task>,
+        month: Month,
+        visits: &Visits,
+        ours: &[Tally],
+    ) -> Result<Option<Arc<Task>>, Error> {
+        // Closed by somebody else: these logins came too late.
+        if month < self.loaded.closed_before {
+            self.lost += visits.len();
+            return Ok(None);
+        }
+        let mut both = self.found.iter_mut().zip(&self.loaded.open);
+        let Some((tally, open)) = both.find(|(tally, _)| tally.month == month) else {
+            return Ok(Some(Arc::clone(task)));
+        };
+        let ours = ours.iter().find(|tally| tally.month == month);
+        if ours.is_some_and(|ours| !ours.has_key(&open.state.key)) {
+            // Somebody else began the month under another key. Markers under
+            // ours are worth nothing; those users count at their next login.
+            self.lost += visits.len();
+            return Ok(None);
+        }
+        let new = visits.filtered(|marker| {
+            // Without memory for a marker, the store finds out by itself.
+            let is_new = tally.seen.insert(marker).unwrap_or(true);
+            if let Some(next) = tally.seen.next() {
+                tally.seen = next;
+            }
+            is_new
+        })?;
+        Ok((!new.is_empty()).then(|| Arc::new(Task::Commit(month, new))))
+    }
+
+    /// Forgets users in what was found, too: their markers were made when only
+    /// the parent's months were known.
+    fn forget(&mut self, users: &[Forgotten]) -> Task {
+        let forgotten = users.iter().map(|Forgotten { user, markers }| {
+            let is_found = |month| self.found.iter().any(|tally| tally.month == month);
+            let others = markers.iter().filter(|(month, _)| !is_found(*month));
+            let mut markers: Vec<_> = others.copied().collect();
+            for tally in &self.found {
+                let marker = tally.marker(user.as_user());
+                tally.seen.remove(marker);
+                markers.push((tally.month, marker));
+            }
+            Forgotten {
+                user: user.clone(),
+                markers,
+            }
+        });
+        Task::Forget(forgotten.collect())
     }
 }

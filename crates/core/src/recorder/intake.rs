@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::Settings;
 use crate::calendar::Calendar;
 use crate::seen::Seen;
 use crate::store::{Forgotten, Room, Visits};
@@ -45,6 +46,8 @@ pub(super) struct Intake {
     /// Tables that are not used any more. Giving many megabytes back to the
     /// system takes longer than a login may; the writer does it.
     pub(super) retired: Vec<Seen>,
+    /// The settings before, with their databases, for the same reason.
+    pub(super) retired_settings: Option<Arc<Settings>>,
 }
 
 /// How far a counter is from being closed.
@@ -66,6 +69,14 @@ pub(super) enum Task {
 }
 
 impl Task {
+    /// The visits that it writes, if it does.
+    pub(super) fn visits(&self) -> Option<(Month, &Visits)> {
+        match self {
+            Self::Commit(month, visits) => Some((*month, visits)),
+            Self::Forget(_) => None,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Commit(_, visits) => visits.len(),
@@ -94,6 +105,7 @@ impl Intake {
             retain: false,
             spare: None,
             retired: Vec::new(),
+            retired_settings: None,
         }
     }
 
@@ -112,12 +124,15 @@ impl Intake {
         pending.chain(taken).sum::<usize>() + self.forgotten.len()
     }
 
+    /// All months that the store may have open, as they are here.
+    pub(super) fn tallies(&self) -> Vec<Tally> {
+        let open = self.calendar.tallies().iter();
+        open.chain(&self.closing).cloned().collect()
+    }
+
     /// The visits that the store does not have yet, by month.
     pub(super) fn visits(&self) -> impl Iterator<Item = (Month, &Visits)> {
-        let taken = self.taken.iter().filter_map(|task| match &**task {
-            Task::Commit(month, visits) => Some((*month, visits)),
-            Task::Forget(_) => None,
-        });
+        let taken = self.taken.iter().filter_map(|task| task.visits());
         taken.chain(self.pending.iter().map(|(month, visits)| (*month, visits)))
     }
 
@@ -164,8 +179,11 @@ impl Intake {
     pub(super) fn truncate_calendar(&mut self, count: usize, month: Month) {
         let mut needed: Vec<Month> = self.visits().map(|(month, _)| month).collect();
         needed.push(month);
-        self.calendar
+        let gone = self
+            .calendar
             .truncate(count, |other| needed.contains(&other));
+        self.retired
+            .extend(gone.into_iter().map(|tally| tally.seen));
     }
 
     pub(super) fn has_work(&self) -> bool {

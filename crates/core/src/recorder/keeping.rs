@@ -73,8 +73,13 @@ impl Recorder {
         // With the store's lock held, no visit moves from here to there.
         self.with_store(|store| {
             let mut totals = store.totals()?;
-            let intake = self.intake.lock();
-            for (month, visits) in intake.visits() {
+            // Counted when logins can go on: they may be many.
+            let waiting = {
+                let mut intake = self.intake.lock();
+                intake.make_tasks();
+                intake.taken.clone()
+            };
+            for (month, visits) in waiting.iter().filter_map(|task| task.visits()) {
                 let month = totals.entry(month).or_default();
                 // A new month of a store whose months close.
                 month.open |= self.character.closes_months;

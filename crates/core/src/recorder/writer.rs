@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Recorder;
 use super::intake::{Intake, Phase, Task};
 use crate::store::{Batch, Room, Store};
+use crate::tally::Tally;
 use crate::{Error, Month, now, threads};
 
 /// The name of the thread, by which a host recognises it.
@@ -120,6 +121,7 @@ impl<'a> Writer<'a> {
             intake.due = None;
         }
         let retired = std::mem::take(&mut intake.retired);
+        let retired_settings = intake.retired_settings.take();
         let wants_room = !work.tasks.is_empty() && intake.spare.is_none();
         drop(intake);
         if wants_room {
@@ -127,7 +129,7 @@ impl<'a> Writer<'a> {
             let room = Room::for_about(work.tasks.iter().map(|task| task.len()).sum());
             self.recorder.intake.lock().spare = room.ok();
         }
-        drop(retired);
+        drop((retired, retired_settings));
         work
     }
 
@@ -144,15 +146,20 @@ impl<'a> Writer<'a> {
             })?;
         }
         if let Some(month) = work.close_before {
-            self.with_store(|store| {
+            let closed = self.with_store(|store| {
                 store.close_before(month)?;
                 let mut intake = recorder.intake.lock();
-                intake.closing.retain(|tally| tally.month >= month);
+                let all = std::mem::take(&mut intake.closing);
+                let (closed, closing): (Vec<Tally>, _) =
+                    all.into_iter().partition(|tally| tally.month < month);
+                intake.closing = closing;
                 if intake.close_before == work.close_before {
                     intake.close_before = None;
                 }
-                Ok(())
+                Ok(closed)
             })?;
+            // All users of a month: giving that back holds no lock.
+            drop(closed);
             let log = recorder.log();
             log.info(format_args!("the months before {month} are closed"));
         }

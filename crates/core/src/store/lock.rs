@@ -40,6 +40,9 @@ pub(crate) struct Lock {
     path: PathBuf,
     id: FileId,
     owner: u32,
+    /// What is written into it while it is held: the process, its name, and a
+    /// number that nobody else has drawn. In containers all processes are alike.
+    text: String,
 }
 
 impl Lock {
@@ -75,7 +78,9 @@ impl Lock {
             Err(errno) => return Err(failed(&errno.into())),
         }
         let found = file.metadata().map_err(|error| failed(&error))?;
-        sign(&mut file, &format!("{me} {}\n", program(me))).map_err(|error| failed(&error))?;
+        let drawn = getrandom::u64().map_err(|error| failed(&io::Error::other(error)))?;
+        let text = format!("{me} {}\n{drawn:016x}\n", program(me));
+        sign(&mut file, &text).map_err(|error| failed(&error))?;
         let id = id_of(&found);
         held.insert(id, me);
         Ok(Self {
@@ -83,51 +88,51 @@ impl Lock {
             path: path.into(),
             id,
             owner: me,
+            text,
         })
     }
 
-    /// Takes the lock again if the host has closed its descriptor, as daemons
-    /// close all that they do not know.
+    /// Takes the lock again if it has ended because the host closed its
+    /// descriptor, as daemons close all that they do not know, or another of the
+    /// same file.
     ///
     /// # Errors
     ///
     /// It cannot be had, or somebody else had it meanwhile: what the store has
     /// is then not what this process takes it to be.
     pub(crate) fn keep(&mut self) -> Result<(), Error> {
-        if self.is_open() {
-            return Ok(());
-        }
         let failed =
             |error: &io::Error| Error::io(format!("cannot lock {}", self.path.display()), error);
         let Some(_held) = HELD.try_lock_for(Duration::from_secs(10)) else {
             return Err(failed(&io::ErrorKind::WouldBlock.into()));
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&self.path)
-            .map_err(|error| failed(&error))?;
-        match fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
+        if !self.is_open() {
+            let file = OpenOptions::new().read(true).write(true).open(&self.path);
+            let file = file.map_err(|error| failed(&error))?;
+            if let Some(old) = self.file.replace(file) {
+                // Whatever has this number now is the host's.
+                let _ = old.into_raw_fd();
+            }
+        }
+        let Some(file) = &mut self.file else {
+            return Err(Error::Internal);
+        };
+        // On one that is held already, this changes nothing.
+        match fcntl(&*file, FcntlArg::F_SETLK(&whole_file())) {
             Ok(_) => (),
-            Err(Errno::EAGAIN | Errno::EACCES) => return Err(held_by_another(&mut file)),
+            Err(Errno::EAGAIN | Errno::EACCES) => return Err(held_by_another(file)),
             Err(errno) => return Err(failed(&errno.into())),
         }
-        let found = file.metadata().map_err(|error| failed(&error))?;
         let mut text = String::new();
-        (&file)
-            .take(100)
-            .read_to_string(&mut text)
-            .map_err(|error| failed(&error))?;
-        // Not its name, which a program may change.
-        let signed = text.split(' ').next().and_then(|text| text.parse().ok());
-        if id_of(&found) != self.id || signed != Some(self.owner) {
+        let read = file
+            .rewind()
+            .and_then(|()| (&*file).take(200).read_to_string(&mut text));
+        read.map_err(|error| failed(&error))?;
+        if text != self.text || !self.is_open() {
             return Err(Error::storage(
                 "cannot record",
-                "this process has closed the lock of the store, and another has recorded since",
+                "this process has lost the lock of the store, and another has recorded since",
             ));
-        }
-        if let Some(old) = self.file.replace(file) {
-            let _ = old.into_raw_fd();
         }
         Ok(())
     }
@@ -194,8 +199,10 @@ fn id_of(file: &fs::Metadata) -> FileId {
 fn held_by_another(file: &mut File) -> Error {
     let mut text = String::new();
     // A text that cannot be read only makes the message shorter.
-    let _ = file.take(100).read_to_string(&mut text);
-    let (signed, name) = text.trim_end().split_once(' ').unwrap_or_default();
+    let _ = file.rewind();
+    let _ = (&*file).take(200).read_to_string(&mut text);
+    let first = text.lines().next().unwrap_or_default();
+    let (signed, name) = first.split_once(' ').unwrap_or_default();
     let mut lock = whole_file();
     let holder = fcntl(&*file, FcntlArg::F_GETLK(&mut lock))
         .ok()
@@ -280,13 +287,35 @@ mod tests {
         };
         let me = process::id();
         let refusal = format!("in use by process {me} ({})", program(me));
-        let lock = Lock::acquire(&path).unwrap();
+        let mut lock = Lock::acquire(&path).unwrap();
         assert!(other().contains(&refusal), "{}", other());
         // A refused second counter of this process must not end the lock.
         assert!(Lock::acquire(&path).is_err());
         assert!(other().contains(&refusal));
+        // Reading the file does; at the next write the lock is there again.
+        fs::read(&path).unwrap();
+        lock.keep().unwrap();
+        assert!(other().contains(&refusal));
         drop(lock);
         assert!(other().contains("acquired"), "{}", other());
+    }
+
+    #[test]
+    fn a_lock_that_the_host_has_ended_is_taken_again_unless_another_had_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let mut lock = Lock::acquire(&path).unwrap();
+        lock.keep().unwrap();
+        // The host looks into the file, and closes it.
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(&format!("{} ", process::id())), "{text}");
+        lock.keep().unwrap();
+        // Another recorded, with the same number and name, and was killed.
+        let (line, _) = text.split_once('\n').unwrap();
+        fs::write(&path, format!("{line}\n0123456789abcdef\n")).unwrap();
+        let message = lock.keep().unwrap_err().to_string();
+        assert!(message.contains("another has recorded since"), "{message}");
+        assert!(lock.keep().is_err());
     }
 
     #[test]

@@ -172,10 +172,7 @@ impl Store for Sealed {
         self.finish_months(month)?;
         self.closed_before = self.closed_before.max(month);
         if let Some(file) = self.months.get_mut(&month) {
-            if file.state.first.take().is_some() {
-                // So that the next process knows it too.
-                file.rewrite(&self.folder)?;
-            }
+            file.settle(&self.folder)?;
         }
         Ok(())
     }

@@ -27,6 +27,8 @@ pub(super) struct OpenFile {
     /// The large file's identity, or zero if there is none.
     whole_id: Id,
     whole_size: usize,
+    /// What the large file says of the earliest login.
+    whole_first: Option<i64>,
     whole: Body,
     /// What came since. None of its markers is in the large file.
     since: Body,
@@ -51,6 +53,7 @@ impl OpenFile {
             incomplete: false,
             whole_id: [0; 24],
             whole_size: 0,
+            whole_first: None,
             whole: Body::default(),
             since: Body::default(),
             since_written: 0,
@@ -92,6 +95,7 @@ impl OpenFile {
         }
         self.whole_id = id;
         self.whole_size = size;
+        self.whole_first = content.first;
         self.take_common(&content);
         self.whole = content.body;
         Ok(())
@@ -180,6 +184,19 @@ impl OpenFile {
         }
         let since = self.since_with(&markers, batch)?;
         self.write(since, false, folder)
+    }
+
+    /// Forgets when the earliest login was: all earlier months are closed. No file
+    /// says it any more then.
+    pub(super) fn settle(&mut self, folder: &Folder) -> Result<(), Error> {
+        let known = self.state.first.is_some() || self.whole_first.is_some();
+        self.state.first = None;
+        if known {
+            // Also so that the next process knows it.
+            self.whole_first = self.whole_first.or(Some(0));
+            self.rewrite(folder)?;
+        }
+        Ok(())
     }
 
     /// Writes the month again, as it is now.
@@ -321,6 +338,7 @@ impl OpenFile {
         self.started = true;
         self.whole_id = id;
         self.whole_size = bytes.len();
+        self.whole_first = whole.first;
         self.whole = whole.body;
         self.since = Body::default();
         self.since_written = 0;

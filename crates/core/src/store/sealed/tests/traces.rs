@@ -125,3 +125,23 @@ fn the_times_of_files_tell_nothing() {
     assert_eq!(modified(&keys), (month("2026-10").start(), 0));
     assert_eq!(modified(&place.dir()), (month("2026-11").start(), 0));
 }
+
+/// Also when the closing came with visits that are in the small file alone.
+#[test]
+fn no_file_says_when_the_first_login_was_once_earlier_months_are_closed() {
+    let place = Place::new();
+    let mut store = place.open();
+    let mut maker = Maker::new();
+    let november = month("2026-11");
+    visits(&mut store, &mut maker, "2026-11", "a", 3000);
+    maker.months.get_mut(&november).unwrap().first = None;
+    visits(&mut store, &mut maker, "2026-11", "b", 1);
+    store.close_before(november).unwrap();
+    drop(store);
+    for part in ["2026-11.fresh", "none"] {
+        let _ = fs::remove_file(place.dir().join(part));
+        let loaded = place.reader().load().unwrap();
+        assert_eq!(loaded.open[0].state.first, None, "without {part}");
+        assert_eq!(loaded.open[0].markers.len(), 3001, "without {part}");
+    }
+}
