@@ -19,6 +19,7 @@ pub fn run(settings: &SettingsArgs, args: &CopyArgs) -> Result<bool> {
         to.set("secret_file", file)?;
     }
     to.key_dir = args.to_key_dir.as_ref().map(Into::into);
+    settings::check_changeable(&to)?;
     let bar = terminal::of_steps();
     let (mut copied, mut same, mut refused) = (0, 0, Vec::new());
     let result = copy(&from, &to, |month, outcome, number, all| {

@@ -1,9 +1,11 @@
 //! From the command line and the settings file to the settings of a counter.
 
+use std::fs;
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
 
-use anyhow::Result;
-use monthly_visitors::{Config, Counter, Error, Level, Log};
+use anyhow::{Context, Result, bail};
+use monthly_visitors::{Config, Counter, Error, Level, Log, store};
 
 use crate::args::SettingsArgs;
 
@@ -44,7 +46,9 @@ pub fn config(args: &SettingsArgs) -> Result<Config> {
 
 /// A counter that is open to record. The store is made if it is not there.
 pub fn open_to_record(args: &SettingsArgs) -> Result<Counter> {
-    open(&config(args)?)
+    let config = config(args)?;
+    check_changeable(&config)?;
+    open(&config)
 }
 
 /// A counter that is open for reports. Without the databases it only lacks
@@ -66,17 +70,54 @@ pub fn open_to_read(args: &SettingsArgs) -> Result<Counter> {
 /// by mistake would hide the mistake.
 pub fn open_to_change(args: &SettingsArgs) -> Result<Counter> {
     let mut config = config(args)?;
-    // Databases and patterns are for logins.
+    // Databases and patterns are for logins, and what is old is deleted by whoever
+    // records.
     (config.geoip, config.asn) = (None, None);
+    config.retention_months = 0;
     config.read_only = true;
     drop(open(&config)?);
     config.read_only = false;
+    check_changeable(&config)?;
     open(&config)
+}
+
+/// Refuses to change a store where that would do more than was asked for. A server
+/// goes on when it cannot read a month, which then starts anew; here somebody
+/// can look first. And what another account has written, the server cannot read.
+pub fn check_changeable(config: &Config) -> Result<()> {
+    let place = config.store.as_deref().and_then(|url| url.split_once(':'));
+    let Some((scheme @ ("sealed" | "prosody"), place)) = place else {
+        return Ok(());
+    };
+    let Ok(folder) = fs::metadata(place) else {
+        return Ok(());
+    };
+    if fs::metadata("/proc/self").is_ok_and(|me| me.uid() != folder.uid()) {
+        bail!(
+            "{place} belongs to another account: run this as that account, for instance with sudo -u"
+        );
+    }
+    // Prosody's files are refused by the library when they cannot be read.
+    if scheme == "prosody" {
+        return Ok(());
+    }
+    let quiet = Config {
+        log: Log::default(),
+        ..config.clone()
+    };
+    match store::probe(&quiet) {
+        // That the library refuses by itself, and copying for that month alone.
+        Err(Error::Config { .. }) => Ok(()),
+        probed => probed.map(drop).context(
+            "nothing was changed; where a month cannot be read, check secret_file and key_dir, or move its files \
+             away to begin it anew",
+        ),
+    }
 }
 
 fn open(config: &Config) -> Result<Counter> {
     if config.store.is_none() {
-        anyhow::bail!("no store: give --store URL, or --config FILE with a store in it");
+        bail!("no store: give --store URL, or --config FILE with a store in it");
     }
     let counter = Counter::new();
     counter.open(config)?;

@@ -177,3 +177,31 @@ fn a_store_that_is_not_there_is_not_made_to_be_changed() {
         assert!(!place.path("store").exists(), "{arguments:?}");
     }
 }
+
+#[test]
+fn what_cannot_be_read_is_not_changed() {
+    let place = Place::new();
+    let run = |name: &str, command: &[&str]| {
+        let secret = place.path(name);
+        fs::write(&secret, format!("{name} secret of sixteen bytes")).unwrap();
+        let secret = secret.display().to_string();
+        place.run(&[&["--secret-file", &secret][..], command].concat())
+    };
+    assert_eq!(run("right", &["record", "--user", "juliet"]).status, 0);
+    for command in [
+        &["record", "--user", "romeo"][..],
+        &["forget", "juliet"],
+        &["purge", "--keep", "1"],
+    ] {
+        let done = run("wrong", command);
+        assert_eq!(done.status, 2, "{command:?}");
+        assert!(done.stderr.contains("check secret_file"), "{}", done.stderr);
+    }
+    let report = run("right", &["report", "--format", "csv"]);
+    assert!(
+        report.stdout.contains("geo-?-?-?,1,"),
+        "{}{}",
+        report.stdout,
+        report.stderr
+    );
+}
