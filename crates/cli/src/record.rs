@@ -21,16 +21,22 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 pub fn run(settings: &SettingsArgs, args: &RecordArgs) -> Result<bool> {
     let counter = settings::open_to_record(settings)?;
-    let found = match (&args.user, &args.from) {
-        (Some(user), _) => record_one(&counter, user, args).map(|()| true),
-        (None, Some(path)) => record_file(&counter, path, args.strict),
+    let recorded = match (&args.user, &args.from) {
+        (Some(user), _) => record_one(&counter, user, args).map(|()| None),
+        (None, Some(path)) => record_file(&counter, path, args.strict).map(Some),
         (None, None) => bail!("give --user or --from"),
     };
     // Also after a failure: what was counted before it stays counted.
     let closed = counter.close();
-    let found = found?;
-    closed?;
-    Ok(found)
+    let logins = recorded?;
+    closed.context(
+        "not everything was recorded; once this is mended, run the same again: nobody counts twice",
+    )?;
+    if let Some(logins) = logins {
+        let plural = if logins == 1 { "" } else { "s" };
+        writeln!(io::stdout(), "{logins} login{plural} recorded")?;
+    }
+    Ok(logins != Some(0))
 }
 
 fn record_one(counter: &Counter, user: &str, args: &RecordArgs) -> Result<()> {
@@ -38,17 +44,29 @@ fn record_one(counter: &Counter, user: &str, args: &RecordArgs) -> Result<()> {
         .resource
         .as_deref()
         .map(|text| Resource::new(text.as_bytes()));
-    counter.record(&Login {
+    let login = Login {
         user: User::new(user.as_bytes())?,
         address: args.ip.as_deref().map(|ip| Address::new(ip.as_bytes())),
         resource: resource.transpose()?,
         time: args.time.unwrap_or_else(now),
-    })?;
+    };
+    if is_ahead(&login) {
+        bail!("{AHEAD}");
+    }
+    counter.record(&login)?;
     Ok(())
 }
 
-/// Records all logins of a file; `false` when there was none.
-fn record_file(counter: &Counter, path: &Path, strict: bool) -> Result<bool> {
+/// What is wrong with a login that has not happened yet. It would open the month
+/// of its time, and the next one close all months before, for good.
+const AHEAD: &str = "time is more than a day in the future";
+
+fn is_ahead(login: &Login<'_>) -> bool {
+    login.time > now().saturating_add(24 * 60 * 60)
+}
+
+/// Records all logins of a file, and returns how many they were.
+fn record_file(counter: &Counter, path: &Path, strict: bool) -> Result<u64> {
     let name = path.display();
     let (input, size): (Box<dyn Read>, _) = if path == Path::new("-") {
         (Box::new(io::stdin()), None)
@@ -68,8 +86,7 @@ fn record_file(counter: &Counter, path: &Path, strict: bool) -> Result<bool> {
     if tally.bad > 0 {
         eprintln!("monthly-visitors: {name}: {} bad lines skipped", tally.bad);
     }
-    writeln!(io::stdout(), "{} logins recorded", tally.good)?;
-    Ok(tally.good > 0)
+    Ok(tally.good)
 }
 
 #[derive(Default)]
@@ -119,6 +136,9 @@ fn record_lines(
 /// Records a login; waits for the store when too many are pending. The inner
 /// failure is the line's, the outer one that of the store.
 fn record(counter: &Counter, login: &Login<'_>) -> Result<Result<(), Bad>, Error> {
+    if is_ahead(login) {
+        return Ok(Err(Bad(AHEAD.into())));
+    }
     loop {
         match counter.record(login) {
             Ok(()) => return Ok(Ok(())),

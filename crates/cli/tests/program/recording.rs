@@ -1,5 +1,7 @@
 //! `record`: one login, or many from a file.
 
+use std::fs;
+
 use super::place::*;
 
 #[test]
@@ -98,4 +100,36 @@ fn an_empty_or_strange_file_is_told_apart() {
         strange.stderr
     );
     assert_eq!(place.run(&["record", "--from", "nowhere.csv"]).status, 2);
+}
+
+#[test]
+fn what_has_not_happened_yet_is_not_recorded() {
+    let place = Place::new();
+    fs::write(
+        place.path("ahead.csv"),
+        "user,time\na,2026-11-01T00:00:00Z\nb,9998-01-01T00:00:00Z\nc,9998-01-03T00:00:00Z\n",
+    )
+    .unwrap();
+    let from = place.path("ahead.csv").display().to_string();
+    let done = place.run(&["record", "--from", &from]);
+    assert_eq!(
+        (done.status, done.stdout.as_str()),
+        (0, "1 login recorded\n")
+    );
+    assert!(
+        done.stderr
+            .contains("line 4: time is more than a day in the future"),
+        "{}",
+        done.stderr
+    );
+    let one = place.run(&["record", "--user", "d", "--time", "9998-01-01T00:00:00Z"]);
+    assert_eq!(one.status, 2);
+    assert!(one.stderr.contains("in the future"), "{}", one.stderr);
+    // November is as open as before.
+    assert_eq!(
+        place
+            .run(&["record", "--user", "e", "--time", "2026-11-02T00:00:00Z"])
+            .status,
+        0
+    );
 }
