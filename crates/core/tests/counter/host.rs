@@ -92,19 +92,25 @@ impl Host {
 
 /// Two networks in the country `one`, and 198.51.100.0/24 in `other`.
 pub(super) fn write_places(path: &Path, one: &str, other: &str) {
-    let mut writer = Writer::new("Test-Country");
-    for (network, country) in [
+    let places = [
         ("192.0.2.0/24", one),
         ("2001:db8::/32", one),
         ("198.51.100.0/24", other),
-    ] {
-        let country = Value::map([("iso_code", Value::from(country))]);
+    ];
+    fs::write(path, database(&places)).unwrap();
+}
+
+/// The bytes of a database with these networks, each in a country.
+pub(super) fn database<'a>(places: impl IntoIterator<Item = &'a (&'a str, &'a str)>) -> Vec<u8> {
+    let mut writer = Writer::new("Test-Country");
+    for (network, country) in places {
+        let country = Value::map([("iso_code", Value::from(*country))]);
         let value = Value::map([("country", country)]);
         writer
             .insert_value(network.parse::<IpNet>().unwrap(), value)
             .unwrap();
     }
-    fs::write(path, writer.to_bytes().unwrap()).unwrap();
+    writer.to_bytes().unwrap()
 }
 
 pub(super) fn shown(totals: &Totals) -> Vec<String> {

@@ -99,6 +99,52 @@ fn visits_that_wait_keep_their_places_when_the_database_is_replaced() {
     );
 }
 
+/// Both databases say the same of everybody who logs in, under other numbers.
+#[test]
+fn who_logs_in_while_the_database_is_replaced_gets_their_own_place() {
+    let mut host = Host::new("sealed:DIR");
+    host.config.set("flush_interval", "1ms").unwrap();
+    let geoip = host.config.geoip.clone().unwrap();
+    let next = geoip.with_extension("next");
+    let write = |more: bool| {
+        let first = [("1.0.0.0/8", "FR"), ("2.0.0.0/8", "IT")];
+        let places = first.iter().filter(|_| more);
+        let places = places.chain(&[("192.0.2.0/24", "DE"), ("198.51.100.0/24", "AT")]);
+        fs::write(&next, database(places)).unwrap();
+        fs::rename(&next, &geoip).unwrap();
+    };
+    write(false);
+    host.counter.open(&host.config).unwrap();
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            let (host, done) = (&host, &done);
+            scope.spawn(move || {
+                for user in 0..20_000 {
+                    let ip = ["192.0.2.1", "198.51.100.1"][(user + thread) % 2];
+                    host.record(&format!("{thread}x{user}"), ip, "", day("2026-11-05"));
+                }
+                done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            });
+        }
+        let mut more = false;
+        while done.load(std::sync::atomic::Ordering::Relaxed) < 2 {
+            more = !more;
+            write(more);
+            host.counter.reload_geoip().unwrap();
+            host.counter.places().unwrap().unwrap().build().unwrap();
+        }
+    });
+    assert_eq!(
+        host.totals(),
+        [
+            "2026-11 client-? 40000",
+            "2026-11 geo-AT-?-? 20000",
+            "2026-11 geo-DE-?-? 20000"
+        ]
+    );
+}
+
 #[test]
 fn wrong_settings_open_nothing() {
     for (key, value) in [
