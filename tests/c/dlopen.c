@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "check.h"
 #include <monthly_visitors.h>
@@ -21,6 +22,12 @@ static void find(void *library, const char *name, void *function)
 }
 
 enum { CYCLES = 40 };
+
+static int month_now(void)
+{
+  time_t now = time(NULL);
+  return gmtime(&now)->tm_mon;
+}
 
 static void use(const char *path, const char *folder, const char *user, int and_close)
 {
@@ -107,7 +114,7 @@ static uint64_t users(const char *path, const char *folder)
 int main(int argc, char **argv)
 {
   char user[32];
-  int i;
+  int i, begin = month_now();
   if (argc != 4)
     return 2;
   use(argv[3], argv[1], "juliet@example.net", 1);
@@ -116,7 +123,12 @@ int main(int argc, char **argv)
     snprintf(user, sizeof user, "user%d@example.net", i / 2);
     use(argv[3], argv[1], user, 1);
   }
-  CHECK(users(argv[3], argv[1]) >= CYCLES / 2 + 2); /* More over the end of a month. */
+  {
+    uint64_t found = users(argv[3], argv[1]);
+    int end = month_now();
+    /* Each once, or once in each of two months. */
+    CHECK(found == CYCLES / 2 + 2 || (begin != end && found > CYCLES / 2 + 2 && found <= CYCLES + 4));
+  }
   use(argv[3], argv[1], "nurse@example.net", 0); /* Its code must stay: the writer is in it. */
   return failed;
 }

@@ -204,7 +204,8 @@ int main(int argc, char **argv)
   this_month(after);
   /* Over the end of a month everybody counts in both. */
   CHECK(users_of(counter, after) == USERS);
-  CHECK(users_of(counter, NULL) == (strcmp(before, after) == 0 ? USERS : users_of(counter, NULL)));
+  if (strcmp(before, after) == 0)
+    CHECK(users_of(counter, NULL) == USERS);
   CHECK(mv_close(counter, &error) == MV_OK);
   mv_config_free(common);
   return failed;

@@ -80,15 +80,20 @@ class Case:
         command = [self.schedule, self.settings, self.kind, self.chance.getrandbits(60)]
         command += [self.book.time, self.book.next, self.folder]
         # Mostly in the middle of its work, sometimes while it opens the store.
-        end = self.chance.uniform(0, 0.012) if self.chance.random() < 0.2 else self.chance.uniform(0.005, 0.06)
+        opening = self.chance.random() < 0.2
+        end = self.chance.uniform(0, 0.012) if opening else self.chance.uniform(0, 0.055)
         process = subprocess.Popen(
             [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env
         )
+        first = b""
         try:
+            if not opening:
+                first = process.stdout.readline()
             time.sleep(end)
         finally:
             process.kill()
         said, complained = process.communicate()
+        said = first + said
         assert process.returncode == -signal.SIGKILL, (process.returncode, complained.decode())
         for line in said.decode().splitlines():
             self.book.heard(line)

@@ -14,8 +14,8 @@ use crate::{
 /// The category of clients that no pattern matches.
 const OTHER: &str = "?";
 
-/// The databases and patterns of a counter. Shared by threads, and never changed:
-/// where a database is replaced, another look-up takes its place.
+/// The databases and patterns of a counter. Shared by threads, and answers alike
+/// as long as it lives: where a database is replaced, another takes its place.
 #[derive(Debug)]
 pub struct Lookup {
     sources: Arc<Sources>,

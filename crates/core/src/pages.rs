@@ -71,6 +71,16 @@ impl<T: Plain> Pages<T> {
         self.len += count;
     }
 
+    /// Adds so many zeros, as far as there is room for them.
+    pub(crate) fn extend_zeros(&mut self, count: usize) {
+        let len = self.len;
+        let room = self.room().get_mut(len..).unwrap_or_default();
+        let count = count.min(room.len());
+        let zeros = room.iter_mut().take(count);
+        zeros.for_each(|to| *to = T::new_zeroed());
+        self.len += count;
+    }
+
     /// Keeps the first `len` alone.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
@@ -123,6 +133,9 @@ mod tests {
             assert!(pages.iter().rev().eq(&numbers), "{capacity}");
             pages.truncate(1);
             assert_eq!(pages.len(), numbers.len().min(1));
+            pages.extend_zeros(2);
+            assert_eq!(pages.len(), numbers.len().min(3));
+            assert!(pages.iter().skip(1).all(|zeros| *zeros == [0; 3]));
         }
     }
 

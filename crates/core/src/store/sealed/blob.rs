@@ -85,8 +85,7 @@ impl Seal {
         let mut bytes = Pages::with_capacity(size)?;
         bytes.extend_from_slice(&header);
         content.write(|part| bytes.extend_from_slice(part));
-        let zeros = size - TAG - bytes.len();
-        bytes.extend_from_slice(&vec![0; zeros]);
+        bytes.extend_zeros(size - TAG - bytes.len());
         let body = bytes.get_mut(HEADER..).unwrap_or_default();
         let tag = self
             .with_cipher(|cipher| {

@@ -250,7 +250,7 @@ impl OpenFile {
         // Visits are counted in their own order: that of the markers would
         // leap about in memory.
         let mut counted = Pages::<u8>::with_capacity(batch.visits.len())?;
-        while counted.push(0) {}
+        counted.extend_zeros(batch.visits.len());
         for &[_, place] in new {
             let place = usize::try_from(place).unwrap_or(usize::MAX);
             if let Some(counted) = counted.get_mut(place) {
