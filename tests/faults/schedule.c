@@ -1,10 +1,10 @@
-/* A server in a hurry, to be killed: schedule SETTINGS KIND SEED TIME USER FOLDER [STEPS LOG]
+/* A server in a hurry, to be killed: schedule SETTINGS KIND SEED TIME USER FOLDER [STEPS [LOG]]
 
    Does all that a host can do, in an order drawn from SEED, beginning at TIME
    and with the new user number USER, and says on the standard output, before
    and after, what it does. What was said before a kill is what the one who
-   kills knows. With STEPS it does so many, and writes what becomes of each file
-   in FOLDER to LOG. Ends with 3 when something is not as it should be. */
+   kills knows. With STEPS it does so many, and with LOG writes there what becomes
+   of each file in FOLDER. Ends with 3 when something is not as it should be. */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdio.h>
@@ -164,14 +164,15 @@ int main(int argc, char **argv)
   mv_error error = {0, ""};
   int64_t time, next;
   int step, steps = 4000, copied = 0;
-  if (argc != 7 && argc != 9)
+  if (argc < 7 || argc > 9)
     return 2;
   keeps_names = strcmp(argv[2], "prosody") == 0;
   state = strtoull(argv[3], NULL, 10);
   time = strtoll(argv[4], NULL, 10);
   next = strtoll(argv[5], NULL, 10);
-  if (argc == 9) {
+  if (argc > 7)
     steps = atoi(argv[7]);
+  if (argc == 9) {
     layer.log = open(argv[8], O_WRONLY | O_CREAT | O_EXCL, 0600);
     layer.folder = argv[6];
     layer.lazy = 1;

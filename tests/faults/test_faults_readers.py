@@ -24,7 +24,8 @@ STATES = 40
 def recording(request, tmp_path, sample, places, programs, library_env):  # noqa: F811
     """A case whose schedule runs, and what it says is written into its book."""
     case = Case(request.param, 0, tmp_path, sample, places, programs, library_env)
-    command = [case.schedule, case.settings, case.kind, SEED, case.book.time, 0, tmp_path]
+    # More than it will come to: it goes on for as long as there are readers.
+    command = [case.schedule, case.settings, case.kind, SEED, case.book.time, 0, tmp_path, 1_000_000]
     case.process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, env=library_env)
     assert case.process.stdout.readline().startswith(b"opened")
     heard = threading.Thread(target=lambda: [case.book.heard(line.decode()) for line in case.process.stdout])
