@@ -86,7 +86,10 @@ static void *open_and_close(void *unused)
     /* Another such thread may have the common store open for the moment. */
     mv_status status = CALL(mv_open, (counter, round % 5 == 4 ? other : common, &error));
     CHECK(status == MV_OK);
-    CHECK(fair(CALL(mv_flush, (counter, 60000, &error))));
+    status = CALL(mv_flush, (counter, 60000, &error));
+    if (!fair(status))
+      fprintf(stderr, "%d %s\n", (int)status, error.message);
+    CHECK(fair(status));
     if (round % 3 == 2)
       CHECK(fair(CALL(mv_close, (counter, &error))));
   }
