@@ -10,6 +10,8 @@ import subprocess
 
 from conftest import ABI, ROOT, TARGET, WARNINGS, run
 
+# How a program ends of which a sanitizer has found something.
+FOUND = 99
 TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
 # What `tests/setup` unpacks: a compiler with the sources of its standard library.
 COMPILER = TARGET / "rust-with-sources/usr"
@@ -62,6 +64,12 @@ def builder(folder, library, flags, name):
         return program
 
     return build
+
+
+def said_of(build, source, lines, env):
+    """What the sanitizer says of a program of these lines, which it must stop."""
+    source.write_text("#include <monthly_visitors.h>\n" + lines)
+    return run([build(source)], expect=FOUND, env=env).stderr
 
 
 def installed(folder, library):

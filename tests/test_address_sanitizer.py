@@ -13,7 +13,6 @@ from test_c import arguments, test_program  # noqa: F401
 from test_examples import example, test_errors, test_record_and_report, test_server, test_threads  # noqa: F401
 
 FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
-FOUND = 99
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +27,8 @@ def work(tmp_path_factory, library):
 
 @pytest.fixture(scope="module")
 def library_env(work):
-    options = f"exitcode={FOUND}:detect_stack_use_after_return=1:strict_string_checks=1"
-    return {**os.environ, "LD_LIBRARY_PATH": str(work), "ASAN_OPTIONS": options, "UBSAN_OPTIONS": f"exitcode={FOUND}"}
+    options = f"exitcode={sanitized.FOUND}:detect_stack_use_after_return=1:strict_string_checks=1"
+    return {**os.environ, "LD_LIBRARY_PATH": str(work), "ASAN_OPTIONS": options, "UBSAN_OPTIONS": f"exitcode={sanitized.FOUND}"}
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +65,11 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_control_a_fault_is_found(name, build, library_env, tmp_path):
     body, words = FAULTS[name]
-    source = tmp_path / "fault.c"
-    source.write_text(
-        "#include <stdlib.h>\n#include <string.h>\n#include <monthly_visitors.h>\n"
+    lines = (
+        "#include <stdlib.h>\n#include <string.h>\n"
         "extern unsigned char mv_fault_overrun(size_t size);\n"
         f"int main(int argc, char **argv) {{ (void)argc, (void)argv; {body} }}\n"
     )
-    said = run([build(source, f"fault-{list(FAULTS).index(name)}")], expect=FOUND, env=library_env).stderr
+    said = sanitized.said_of(build, tmp_path / f"fault-{list(FAULTS).index(name)}.c", lines, library_env)
     for word in words:
         assert word in said

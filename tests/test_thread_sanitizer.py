@@ -13,7 +13,6 @@ from test_c import arguments  # noqa: F401
 from test_examples import example, test_server, test_threads  # noqa: F401
 
 PROGRAMS = ["counting", "dlopen", "everything", "locked", "log", "reload", "report", "threads"]
-FOUND = 99
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,7 @@ def work(tmp_path_factory, library):
 @pytest.fixture(scope="module")
 def library_env(work):
     # After a report the program goes on, and ends with this status.
-    return {**os.environ, "LD_LIBRARY_PATH": str(work), "TSAN_OPTIONS": f"exitcode={FOUND}:second_deadlock_stack=1"}
+    return {**os.environ, "LD_LIBRARY_PATH": str(work), "TSAN_OPTIONS": f"exitcode={sanitized.FOUND}:second_deadlock_stack=1"}
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +62,14 @@ RACES = {
 @pytest.mark.parametrize("name", RACES)
 def test_control_a_race_is_found(name, build, library_env, tmp_path):
     body, words = RACES[name]
-    source = tmp_path / "race.c"
-    source.write_text(
-        "#include <pthread.h>\n#include <monthly_visitors.h>\n"
+    lines = (
+        "#include <pthread.h>\n"
         "extern void mv_fault_race(void);\nint number;\nmv_config *config;\n"
         f"static void *race(void *none) {{ int i; for (i = 0; i < 1000; i++) {{ {body} }} return none; }}\n"
         "int main(void) {\n  pthread_t threads[2];\n  config = mv_config_new();\n"
         "  return pthread_create(&threads[0], NULL, race, NULL) | pthread_create(&threads[1], NULL, race, NULL)\n"
         "         | pthread_join(threads[0], NULL) | pthread_join(threads[1], NULL);\n}\n"
     )
-    said = run([build(source, f"race-{list(RACES).index(name)}")], expect=FOUND, env=library_env).stderr
+    said = sanitized.said_of(build, tmp_path / f"race-{list(RACES).index(name)}.c", lines, library_env)
     for word in words:
         assert word in said

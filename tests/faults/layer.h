@@ -115,25 +115,19 @@ static mode_t mode_of(int flags, va_list rest)
   return (flags & O_CREAT) != 0 ? (mode_t)va_arg(rest, int) : 0;
 }
 
-int open(const char *path, int flags, ...)
-{
-  va_list rest;
-  mode_t mode;
-  va_start(rest, flags);
-  mode = mode_of(flags, rest);
-  va_end(rest);
-  return open_next(path, flags, mode);
-}
+#define OPEN(name)                                \
+  int name(const char *path, int flags, ...)      \
+  {                                               \
+    va_list rest;                                 \
+    mode_t mode;                                  \
+    va_start(rest, flags);                        \
+    mode = mode_of(flags, rest);                  \
+    va_end(rest);                                 \
+    return open_next(path, flags, mode);          \
+  }
 
-int open64(const char *path, int flags, ...)
-{
-  va_list rest;
-  mode_t mode;
-  va_start(rest, flags);
-  mode = mode_of(flags, rest);
-  va_end(rest);
-  return open_next(path, flags, mode);
-}
+OPEN(open)
+OPEN(open64)
 
 int close(int file)
 {

@@ -167,28 +167,46 @@ impl KeyTable {
         self.asn.as_ref()
     }
 
-    /// The place of an address, if it is counted; unknown without a database
-    /// or an address.
-    pub(crate) fn place(&self, ip: Option<IpAddr>, counted: &Countries) -> Option<KeyId> {
-        let found = match (&self.geo, ip) {
+    /// The place of an address; unknown without a database or an address.
+    pub(crate) fn place(&self, ip: Option<IpAddr>) -> Place {
+        value(self.geo.as_deref(), self.find_place(ip))
+    }
+
+    fn find_place(&self, ip: Option<IpAddr>) -> Found<Place> {
+        match (&self.geo, ip) {
             (Some(geo), Some(ip)) => geo.find(ip),
             _ => Found::NOTHING,
-        };
+        }
+    }
+
+    /// The network of an address, known or not; `None` without a database.
+    pub(crate) fn network(&self, ip: Option<IpAddr>) -> Option<Network> {
+        let found = self.find_network(ip)?;
+        Some(value(self.asn.as_deref(), found))
+    }
+
+    fn find_network(&self, ip: Option<IpAddr>) -> Option<Found<Network>> {
+        let asn = self.asn.as_ref()?;
+        Some(ip.map_or(Found::NOTHING, |ip| asn.find(ip)))
+    }
+
+    /// The key of the place of an address, if that is counted.
+    pub(crate) fn place_key(&self, ip: Option<IpAddr>, counted: &Countries) -> Option<KeyId> {
+        let found = self.find_place(ip);
         if !counted.are_all() && !counted.admit(value(self.geo.as_deref(), found).country) {
             return None;
         }
         Some(match found {
             Found::Number(number) => KeyId::of(PLACE, number),
-            Found::Value(place) => self.id(&place_key(place)),
+            Found::Value(place) => self.id(&place_text(place)),
         })
     }
 
-    /// The network of an address; `None` without a database of networks.
-    pub(crate) fn network(&self, ip: Option<IpAddr>) -> Option<KeyId> {
-        let asn = self.asn.as_ref()?;
-        Some(match ip.map_or(Found::NOTHING, |ip| asn.find(ip)) {
+    /// The key of the network of an address; `None` without a database.
+    pub(crate) fn network_key(&self, ip: Option<IpAddr>) -> Option<KeyId> {
+        Some(match self.find_network(ip)? {
             Found::Number(number) => KeyId::of(NETWORK, number),
-            Found::Value(network) => self.id(&network_key(network)),
+            Found::Value(network) => self.id(&network_text(network)),
         })
     }
 
@@ -218,12 +236,12 @@ impl KeyTable {
             PLACE => {
                 let geo = self.geo.as_deref();
                 let place = value(geo, Found::Number(number));
-                Some(Key::new(&place_key(place)))
+                Some(Key::new(&place_text(place)))
             }
             NETWORK => {
                 let asn = self.asn.as_deref();
                 let network = value(asn, Found::Number(number));
-                Some(Key::new(&network_key(network)))
+                Some(Key::new(&network_text(network)))
             }
             _ => {
                 let index = usize::try_from(number).ok()?.checked_sub(1)?;
@@ -241,11 +259,11 @@ fn value<V: Value>(table: Option<&Table<V>>, found: Found<V>) -> V {
     }
 }
 
-fn place_key(place: Place) -> String {
+fn place_text(place: Place) -> String {
     format!("geo-{place}")
 }
 
-fn network_key(network: Network) -> String {
+fn network_text(network: Network) -> String {
     format!("asn-{network}")
 }
 
@@ -284,10 +302,10 @@ mod tests {
     fn without_a_database_a_place_is_unknown_and_a_network_is_none() {
         let table = KeyTable::default();
         let ip = "192.0.2.1".parse().ok();
-        let place = table.place(ip, &Countries::default()).unwrap();
+        let place = table.place_key(ip, &Countries::default()).unwrap();
         assert_eq!(table.key(place), Some(Key::new("geo-?-?-?")));
-        assert_eq!(table.place(None, &Countries::default()), Some(place));
-        assert_eq!(table.place(ip, &"DE".parse().unwrap()), None);
-        assert_eq!(table.network(ip), None);
+        assert_eq!(table.place_key(None, &Countries::default()), Some(place));
+        assert_eq!(table.place_key(ip, &"DE".parse().unwrap()), None);
+        assert_eq!(table.network_key(ip), None);
     }
 }

@@ -120,19 +120,14 @@ impl Lookup {
     /// address, or where the text is none.
     #[must_use]
     pub fn place(&self, address: Option<Address<'_>>) -> Place {
-        match (self.keys.geo(), address.and_then(Address::ip)) {
-            (Some(geo), Some(ip)) => geo.lookup(ip),
-            _ => Place::default(),
-        }
+        self.keys.place(address.and_then(Address::ip))
     }
 
     /// The network of an address, known or not. `None` without a database of
     /// networks.
     #[must_use]
     pub fn network(&self, address: Option<Address<'_>>) -> Option<Network> {
-        let table = self.keys.asn()?;
-        let ip = address.and_then(Address::ip);
-        Some(ip.map_or_else(Network::default, |ip| table.lookup(ip)))
+        self.keys.network(address.and_then(Address::ip))
     }
 
     /// The category of a resource, or `?` when no pattern matches it.
@@ -148,7 +143,7 @@ impl Lookup {
     #[must_use]
     pub fn keys(&self, login: &Login<'_>) -> Option<LoginKeys> {
         let ip = login.address.and_then(Address::ip);
-        let place = self.keys.place(ip, &self.sources.countries)?;
+        let place = self.keys.place_key(ip, &self.sources.countries)?;
         let first_match =
             |resource: Resource| self.sources.classifier.first_match(resource.expose());
         let client = login.resource.and_then(first_match);
@@ -156,7 +151,7 @@ impl Lookup {
         Some(LoginKeys {
             place,
             client: *client.unwrap_or(&self.other_client),
-            asn: self.keys.network(ip),
+            asn: self.keys.network_key(ip),
         })
     }
 

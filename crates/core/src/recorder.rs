@@ -274,7 +274,7 @@ impl Recorder {
         visits.reserve(&mut intake.spare)?;
         let tally = intake.calendar.get_mut(month).ok_or(Error::Internal)?;
         tally.seen.add(visit.marker)?;
-        visits.push(visit, user)?;
+        visits.put(visit, user)?;
         if let Some(next) = tally.seen.next() {
             let before = std::mem::replace(&mut tally.seen, next);
             intake.retired.push(before);

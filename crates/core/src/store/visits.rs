@@ -109,7 +109,7 @@ impl Visits {
         self.len == 0
     }
 
-    /// Makes room for one more, so that [`Visits::push`] cannot fail. Takes the
+    /// Makes room for one more, so that [`Visits::put`] cannot fail. Takes the
     /// spare one if there is one.
     ///
     /// # Errors
@@ -132,6 +132,11 @@ impl Visits {
     /// There is not enough memory.
     pub fn push(&mut self, visit: Visit, user: Option<KeptUser>) -> Result<(), Error> {
         self.reserve(&mut None)?;
+        self.put(visit, user)
+    }
+
+    /// The same, where there is room.
+    pub(crate) fn put(&mut self, visit: Visit, user: Option<KeptUser>) -> Result<(), Error> {
         let Room(pages) = self.rooms.last_mut().ok_or(Error::Internal)?;
         if !pages.push(visit.pack()) {
             return Err(Error::Internal);

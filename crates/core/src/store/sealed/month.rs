@@ -27,7 +27,7 @@ pub(super) struct OpenFile {
     /// The large file's identity, or zero if there is none.
     whole_id: Id,
     whole_size: usize,
-    /// What the large file says of the earliest login.
+    /// When the earliest login was, as the large file says it or may say it.
     whole_first: Option<i64>,
     whole: Body,
     /// What came since. None of its markers is in the large file.
@@ -189,11 +189,10 @@ impl OpenFile {
     /// Forgets when the earliest login was: all earlier months are closed. No file
     /// says it any more then.
     pub(super) fn settle(&mut self, folder: &Folder) -> Result<(), Error> {
-        let known = self.state.first.is_some() || self.whole_first.is_some();
-        self.state.first = None;
-        if known {
+        // Until it is written: this may have to be tried again.
+        self.whole_first = self.state.first.take().or(self.whole_first);
+        if self.whole_first.is_some() {
             // Also so that the next process knows it.
-            self.whole_first = self.whole_first.or(Some(0));
             self.rewrite(folder)?;
         }
         Ok(())
