@@ -82,8 +82,9 @@ class Case:
         # Mostly in the middle of its work, sometimes while it opens the store.
         opening = self.chance.random() < 0.2
         end = self.chance.uniform(0, 0.012) if opening else self.chance.uniform(0, 0.055)
+        # Without a buffer: communicate() would pass over what readline() had put there.
         process = subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env
+            [str(part) for part in command], bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env
         )
         first = b""
         try:
