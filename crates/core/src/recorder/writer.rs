@@ -194,10 +194,11 @@ impl<'a> Writer<'a> {
         self.recorder.with_locked(self.recorder.store.lock(), work)
     }
 
-    /// Whether the writer was asked to end, and nobody has changed their mind.
+    /// Whether the writer was asked to end, and nobody has changed their mind, nor
+    /// waits for a flush that was asked for before.
     fn has_ended(&self) -> bool {
         let mut intake = self.recorder.intake.lock();
-        intake.ended = intake.phase == Phase::Ending;
+        intake.ended = intake.phase == Phase::Ending && intake.wanted == intake.tried;
         let ended = intake.ended;
         drop(intake);
         self.recorder.tried.notify_all();
