@@ -1,6 +1,7 @@
 //! What is kept, over restarts and failures.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use monthly_visitors::{Counter, Error, Level, Month, User};
@@ -227,4 +228,31 @@ fn a_month_that_cannot_be_closed_holds_up_no_visit() {
     assert_eq!(sums(&totals)[&month("2026-11")], (2, 2));
     assert_eq!(sums(&totals)[&month("2026-12")], (3, 3));
     host.counter.close().unwrap();
+}
+
+#[test]
+fn a_flush_beside_a_close_is_not_left_waiting() {
+    const ROUNDS: usize = 1000;
+    let host = Host::open("memory:");
+    let closing = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while closing.load(Ordering::Relaxed) {
+                    // So that there is something to write.
+                    let _ = host.counter.forget(User::new(b"juliet").unwrap());
+                    let flushed = host.counter.flush(SOON);
+                    assert!(
+                        matches!(flushed, Ok(()) | Err(Error::Closed)),
+                        "{flushed:?}"
+                    );
+                }
+            });
+        }
+        for _ in 0..ROUNDS {
+            host.counter.close().unwrap();
+            host.counter.open(&host.config).unwrap();
+        }
+        closing.store(false, Ordering::Relaxed);
+    });
 }
