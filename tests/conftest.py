@@ -77,6 +77,12 @@ def build(work):
 
 
 @pytest.fixture(scope="session")
+def host_program(build):
+    """What `host.Host` runs."""
+    return build(ROOT / "tests/c/tools/host.c", "host-tool")
+
+
+@pytest.fixture(scope="session")
 def sample(tmp_path_factory):
     """The sample database, which knows documentation addresses only."""
     output = tmp_path_factory.mktemp("sample") / "sample.mmdb"

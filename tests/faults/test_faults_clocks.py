@@ -7,8 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from conftest import ROOT
-from test_privacy import Host
+from host import Host
 
 from . import kept
 
@@ -17,7 +16,7 @@ MONTH = -4
 
 
 @pytest.fixture
-def clock(build, library_env, tmp_path):
+def clock(host_program, library_env, tmp_path):
     """Starts a host in a zone, whose clock can be set."""
     [library] = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
     hosts, offset = [], tmp_path / "offset"
@@ -33,7 +32,7 @@ def clock(build, library_env, tmp_path):
         env = {**library_env, "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(offset), "TZ": zone}
         env |= {"FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         (tmp_path / "settings.toml").write_text(f"store = 'sealed:{tmp_path / 'store'}'\n")
-        hosts.append(Host(build(ROOT / "tests/c/tools/host.c", "host-tool"), env, tmp_path / "host.log"))
+        hosts.append(Host(host_program, env, tmp_path / "host.log"))
         hosts[-1].do("open", tmp_path / "settings.toml")
         return hosts[-1]
 

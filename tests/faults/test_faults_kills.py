@@ -13,7 +13,7 @@ import pytest
 
 import sealed_file
 from conftest import ROOT
-from test_privacy import Host
+from host import Host
 
 from . import kept
 from .book import Book, month_of
@@ -32,8 +32,8 @@ START = 946684800  # 1 January 2000
 
 
 @pytest.fixture(scope="session")
-def programs(build):
-    return build(ROOT / "tests/faults/schedule.c"), build(ROOT / "tests/c/tools/host.c", "host-tool")
+def programs(build, host_program):
+    return build(ROOT / "tests/faults/schedule.c"), host_program
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from conftest import RELEASE, ROOT, run
-from test_privacy import Host
+from host import Host
 
 from . import kept
 from .test_faults_kills import SEED, Case, places, programs  # noqa: F401: fixtures
