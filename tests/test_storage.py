@@ -7,10 +7,12 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, run
+from conftest import RELEASE, ROOT, run
 
 STORES = pytest.mark.parametrize("kind", ["sealed", "prosody"])
 STORAGE = -5
+# Root may write anywhere, unless the right to do so is taken away.
+AS_OTHERS = ["setpriv", "--bounding-set", "-dac_override"] if os.geteuid() == 0 else []
 
 
 @pytest.fixture
@@ -63,8 +65,7 @@ def test_full_disk_for_real(kind, build, library_env, tmp_path):
 
 @STORES
 def test_folder_that_may_not_be_written(kind, attempt, folder):
-    # Root may write anywhere, unless the right to do so is taken away.
-    runner = ["setpriv", "--bounding-set", "-dac_override"] if os.geteuid() == 0 else []
+    runner = AS_OTHERS
     store = folder / "store"
     store.mkdir()
     assert attempt(f"{kind}:{store}", runner) == (0, "")
@@ -82,6 +83,35 @@ def test_folder_that_may_not_be_written(kind, attempt, folder):
     finally:
         for path in inside:
             path.chmod(0o755)
+
+
+def test_check_says_whether_it_may_be_written(tmp_path):
+    store, keys = tmp_path / "store", tmp_path / "keys"
+
+    def check(*arguments):
+        command = [*AS_OTHERS, RELEASE / "monthly-visitors", *arguments, "check"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        [line] = [line for line in done.stdout.splitlines() if " store: " in line]
+        return done.returncode, line
+
+    def refused(folder, doing):
+        return (2, f"WRONG  store: cannot {doing} {folder}: Permission denied (os error 13)")
+
+    store.mkdir()
+    for kind in ["sealed", "prosody"]:
+        store.chmod(0o755)
+        assert check("--store", f"{kind}:{store}") == (0, f"ok     store: {kind}:{store}, months with totals: 0")
+        store.chmod(0o555)
+        assert check("--store", f"{kind}:{store}") == refused(store, "write to")
+    assert check("--store", f"sealed:{store}/new") == refused(store, "make a folder in")
+    keys.mkdir(mode=0o555)
+    store.chmod(0o755)
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f"store = 'sealed:{store}'\nkey_dir = '{keys}'\n")
+    assert check("--config", settings) == refused(keys, "write to")
+    keys.rmdir()
+    assert check("--config", settings)[0] == 0
+    assert list(store.iterdir()) == [] and not keys.exists()
 
 
 @STORES

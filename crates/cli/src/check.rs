@@ -82,7 +82,9 @@ fn store(config: &Config) -> Found {
     let Some(url) = &config.store else {
         return Err("not set".into());
     };
-    let totals = monthly_visitors::store::probe(config).map_err(text)?;
+    let Some(totals) = monthly_visitors::store::probe(config).map_err(text)? else {
+        return Ok(format!("{url}, not there yet: recording makes it"));
+    };
     let incomplete = totals.values().filter(|month| month.incomplete).count();
     let mut found = format!("{url}, months with totals: {}", totals.len());
     if let (Some(first), Some(last)) = (totals.keys().next(), totals.keys().next_back()) {

@@ -1,5 +1,6 @@
 //! Where totals and markers are kept: one trait, one contract, and the stores.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::{Config, Counts, Error, KeptUser, Marker, Month, MonthKey, Realm, Totals};
@@ -37,33 +38,22 @@ pub enum Access {
 ///
 /// The setting is missing or names no store, or the store cannot be opened.
 pub fn open(config: &Config, realm: &Realm) -> Result<Box<dyn Store>, Error> {
-    let url = config
-        .store
-        .as_deref()
-        .ok_or_else(|| Error::config("store", "is not set"))?;
+    let (scheme, place) = place(config)?;
     let access = if config.read_only {
         Access::Read
     } else {
         Access::Record
     };
-    let (scheme, place) = url.split_once(':').unwrap_or((url, ""));
-    if place.is_empty() && scheme != "memory" {
-        return Err(Error::config("store", "names no folder"));
-    }
     let keys = config.key_dir.as_deref();
     match scheme {
         "sealed" => Ok(Box::new(Sealed::open(
-            place.as_ref(),
+            place,
             keys,
             realm,
             access,
             &config.log,
         )?)),
-        "prosody" => Ok(Box::new(Prosody::open(
-            place.as_ref(),
-            access,
-            &config.log,
-        )?)),
+        "prosody" => Ok(Box::new(Prosody::open(place, access, &config.log)?)),
         "memory" => Ok(Box::new(Memory::new(realm))),
         _ => Err(Error::config(
             "store",
@@ -72,22 +62,64 @@ pub fn open(config: &Config, realm: &Realm) -> Result<Box<dyn Store>, Error> {
     }
 }
 
+/// The two parts of the setting: which kind of store, and its folder.
+fn place(config: &Config) -> Result<(&str, &Path), Error> {
+    let url = config
+        .store
+        .as_deref()
+        .ok_or_else(|| Error::config("store", "is not set"))?;
+    let (scheme, place) = url.split_once(':').unwrap_or((url, ""));
+    if place.is_empty() && scheme != "memory" {
+        return Err(Error::config("store", "names no folder"));
+    }
+    Ok((scheme, place.as_ref()))
+}
+
 /// Reads all that a counter with these settings would find, and changes
-/// nothing. Also says what would stop it from recording, or make a month start
-/// anew: another host, a key that is missing, a month under another secret.
+/// nothing; `None` if there is no store yet, and recording would make it. Also
+/// says what would stop it from recording, or make a month start anew: a folder
+/// that may not be written, another host, a key that is missing, a month under
+/// another secret.
 ///
 /// # Errors
 ///
 /// The store cannot be read, or one of these.
-pub fn probe(config: &Config) -> Result<Totals, Error> {
-    let config = Config {
-        read_only: true,
-        ..config.clone()
+pub fn probe(config: &Config) -> Result<Option<Totals>, Error> {
+    let (scheme, place) = place(config)?;
+    let records = !config.read_only;
+    let found = if scheme == "sealed" && records && files::is_missing(place) {
+        None
+    } else {
+        let reading = Config {
+            read_only: true,
+            ..config.clone()
+        };
+        let mut store = open(&reading, &config.realm()?)?;
+        let totals = store.totals()?;
+        if records {
+            store.load()?;
+        }
+        Some(totals)
     };
-    let mut store = open(&config, &config.realm()?)?;
-    let totals = store.totals()?;
-    store.load()?;
-    Ok(totals)
+    if records && scheme != "memory" {
+        let keys = config.key_dir.as_deref().filter(|_| scheme == "sealed");
+        std::iter::once(place)
+            .chain(keys)
+            .try_for_each(check_folder)?;
+    }
+    Ok(found)
+}
+
+/// Fails where files cannot be made in `folder`, or the folder itself if it is
+/// missing.
+fn check_folder(folder: &Path) -> Result<(), Error> {
+    let (doing, folder) = if files::is_missing(folder) {
+        ("make a folder in", files::folder_of(folder))
+    } else {
+        ("write to", folder)
+    };
+    files::may_write(folder)
+        .map_err(|error| Error::io(format!("cannot {doing} {}", folder.display()), &error))
 }
 
 /// What a store must keep of an open month besides markers and counts.

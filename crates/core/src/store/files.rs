@@ -9,6 +9,8 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use nix::unistd::{AccessFlags, access};
+
 /// How the names of temporary files begin. They do not contain the name of the
 /// file they become, so a long name stays possible.
 const TEMPORARY: &str = ".monthly-visitors-";
@@ -150,6 +152,16 @@ pub(crate) fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
+/// Whether nothing is at `path`.
+pub(crate) fn is_missing(path: &Path) -> bool {
+    fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Fails unless this account may make files in `folder`.
+pub(crate) fn may_write(folder: &Path) -> io::Result<()> {
+    Ok(access(folder, AccessFlags::W_OK | AccessFlags::X_OK)?)
+}
+
 /// Deletes the temporary files that killed processes left in `folder`. Only for
 /// whoever holds the lock of the store: to others they may belong to a live one.
 pub(crate) fn remove_leftovers(folder: &Path) -> io::Result<()> {
@@ -165,7 +177,7 @@ pub(crate) fn remove_leftovers(folder: &Path) -> io::Result<()> {
 }
 
 /// The folder that a file is in.
-fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -161,7 +161,9 @@ impl Store for Prosody {
     }
 
     fn load(&mut self) -> Result<Loaded, Error> {
-        self.prepare()?;
+        if self.lock.is_some() {
+            self.prepare()?;
+        }
         self.sheet = Some(self.take_sheet()?);
         Ok(Loaded {
             open: Vec::new(),

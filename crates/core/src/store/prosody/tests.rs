@@ -372,6 +372,7 @@ fn one_records_many_read() {
     );
     let mut reader = place.reader();
     assert!(reader.users().unwrap().is_empty());
+    assert!(reader.load().unwrap().open.is_empty());
     assert!(reader.forget(&forgotten("juliet", &[])).is_err());
     assert!(reader.purge(Month::LAST).is_err());
     drop(store);
