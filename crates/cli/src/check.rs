@@ -72,9 +72,7 @@ fn countries(config: &Config) -> Found {
     if config.record_countries == Countries::default() {
         return Ok("not set: users from everywhere are counted".into());
     }
-    if config.geoip.is_none() {
-        return Err("needs geoip: without a database nobody is from a listed country".into());
-    }
+    config.check_countries().map_err(text)?;
     Ok("only users from the listed countries are counted".into())
 }
 

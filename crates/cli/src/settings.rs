@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, Result, bail};
-use monthly_visitors::{Config, Counter, Error, Level, Log, store};
+use monthly_visitors::{Config, Counter, Countries, Error, Level, Log, store};
 
 use crate::args::SettingsArgs;
 
@@ -59,20 +59,27 @@ pub fn open_to_read(args: &SettingsArgs) -> Result<Counter> {
     match open(&config) {
         Err(error) if matches!(error.downcast_ref(), Some(Error::Geoip { .. })) => {
             eprintln!("monthly-visitors: {error}; names of cities are missing");
-            (config.geoip, config.asn) = (None, None);
-            open(&config)
+            open(&without_databases(config))
         }
         opened => opened,
+    }
+}
+
+/// The settings without databases, and without what needs them.
+fn without_databases(config: Config) -> Config {
+    Config {
+        geoip: None,
+        asn: None,
+        record_countries: Countries::default(),
+        ..config
     }
 }
 
 /// A counter whose store is to be changed and must be there: one that is made
 /// by mistake would hide the mistake.
 pub fn open_to_change(args: &SettingsArgs) -> Result<Counter> {
-    let mut config = config(args)?;
-    // Databases and patterns are for logins, and what is old is deleted by whoever
-    // records.
-    (config.geoip, config.asn) = (None, None);
+    // Databases are for logins, and what is old is deleted by whoever records.
+    let mut config = without_databases(config(args)?);
     config.retention_months = 0;
     config.read_only = true;
     drop(open(&config)?);

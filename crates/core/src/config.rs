@@ -201,6 +201,21 @@ impl Config {
         Ok(())
     }
 
+    /// Whether `record_countries` lets anybody be counted.
+    ///
+    /// # Errors
+    ///
+    /// It lists countries, and there is no database that knows who is from one.
+    pub fn check_countries(&self) -> Result<(), Error> {
+        if self.record_countries.are_all() || self.geoip.is_some() {
+            return Ok(());
+        }
+        Err(Error::config(
+            "record_countries",
+            "needs geoip: without a database nobody is from a listed country",
+        ))
+    }
+
     /// The same settings, wherever the host goes from its present working
     /// directory: a daemon goes to "/" when it has opened its files.
     pub(crate) fn with_absolute_paths(&self) -> Self {

@@ -165,6 +165,14 @@ fn wrong_settings_open_nothing() {
         );
         assert!(matches!(host.counter.totals(), Err(Error::Closed)));
     }
+    let mut nobody = Host::new("memory:");
+    nobody.config.set("record_countries", "DE").unwrap();
+    nobody.config.geoip = None;
+    let message = nobody.counter.open(&nobody.config).unwrap_err().to_string();
+    assert!(
+        message.starts_with("record_countries: needs geoip"),
+        "{message}"
+    );
     let nothing = Counter::new()
         .open(&Config::default())
         .unwrap_err()
