@@ -64,9 +64,7 @@ class Book:
         if month < self.closed_before:
             return False
         self.first[month] = min(time, self.first.get(month, time))
-        if self.closes:
-            over = [m for m, first in self.first.items() if m > self.closed_before and first + DAY <= time]
-            self.closed_before = max([self.closed_before, *over])
+        self.close(time)
         there = self.users.setdefault(month, {})
         new = [user for user in users if user not in there]
         there.update(dict.fromkeys(new, time))
@@ -74,13 +72,24 @@ class Book:
         self.logins += [(user, time) for user in dict.fromkeys(users[:1] + new)]
         return True
 
-    def repeated(self, closed_before):
-        """The logins that anybody could do again: without those of months that
-        the store has closed, and of users who have left."""
-        oldest = closed_before if self.closes else month_of(self.time - 40 * DAY)
-        kept = [(user, time) for user, time in self.logins if month_of(time) >= oldest]
-        self.logins = kept
-        return [(user, time) for user, time in kept if user not in self.leaving]
+    def repeated(self, is_closed):
+        """The logins that anybody could do again, in the order of their times:
+        without those of months that the store has closed, and of users who have
+        left. Where months do not close, the last ones will do."""
+        if not self.closes:
+            oldest = month_of(self.time - 40 * DAY)
+            is_closed = lambda month: month < oldest
+        self.logins = [(user, time) for user, time in self.logins if not is_closed(month_of(time))]
+        again = [(user, time) for user, time in self.logins if user not in self.leaving]
+        return sorted(again, key=lambda login: login[1])
+
+    def close(self, time):
+        """Closes what a login at this time closes, once it is known when each month
+        began. That may have come late: then the same login closes more when it is
+        repeated."""
+        if self.closes:
+            over = [month for month, first in self.first.items() if first + DAY <= time]
+            self.closed_before = max([self.closed_before, *over])
 
     def visit(self, user):
         """Address and resource of a user."""

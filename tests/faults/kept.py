@@ -16,6 +16,14 @@ def closed(folder):
     return {path.stem: path.read_bytes() for path in folder.glob("*.json")}
 
 
+def is_closed(folder):
+    """Whether a month of a sealed store is closed, with or without totals."""
+    witness = folder / "closed-before"
+    before = witness.read_text().strip() if witness.exists() else ""
+    newest = max(closed(folder), default="")
+    return lambda month: month < before or month <= newest
+
+
 def sealed(folder):
     """Month -> (key, counts, markers) of the open months of a sealed store."""
     found = {}
