@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::geo::GeoTable;
 use crate::recorder::{PATIENCE, Recorder, Settings, Stage, View};
 use crate::sync::Mutex;
-use crate::{Config, Error, Health, Login, Lookup, Month, Totals, User};
+use crate::{Config, Error, Health, Login, Month, Totals, User};
 
 /// How long a counter that is dropped waits for the store.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -91,12 +91,7 @@ impl Counter {
                 return Err(Error::config(key, reason));
             }
         }
-        let lookup = Lookup::new(&config)?;
-        recorder.change_settings(Settings {
-            given: given.clone(),
-            config,
-            lookup,
-        });
+        recorder.change_settings(Settings::new(given, config)?);
         recorder.retain();
         Ok(())
     }

@@ -42,9 +42,8 @@ impl Lookup {
     ///
     /// # Errors
     ///
-    /// One of them cannot be used, or countries are listed without a database.
+    /// One of them cannot be used.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        config.check_countries()?;
         Self::read(&Arc::new(Sources {
             geo: config.geoip.clone(),
             asn: config.asn.clone(),

@@ -68,6 +68,19 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// `config` is `given`, wherever the host goes.
+    pub(crate) fn new(given: &Config, config: Config) -> Result<Self, Error> {
+        // A report is of all who were counted.
+        if !config.read_only {
+            config.check_countries()?;
+        }
+        Ok(Self {
+            given: given.clone(),
+            lookup: Lookup::new(&config)?,
+            config,
+        })
+    }
+
     /// Refuses what a counter that is open for reports alone cannot do.
     fn check_recording(&self) -> Result<(), Error> {
         if self.config.read_only {
@@ -84,11 +97,7 @@ impl Recorder {
     pub(crate) fn open(given: &Config, stage: &Arc<Stage>) -> Result<Arc<Self>, Error> {
         let config = given.with_absolute_paths();
         let realm = config.realm()?;
-        let settings = Arc::new(ArcSwap::from_pointee(Settings {
-            given: given.clone(),
-            lookup: Lookup::new(&config)?,
-            config,
-        }));
+        let settings = Arc::new(ArcSwap::from_pointee(Settings::new(given, config)?));
         let mut store = open_store(&settings, &realm)?;
         let character = store.character();
         let calendar = if given.read_only {

@@ -86,6 +86,7 @@ fn place(config: &Config) -> Result<(&str, &Path), Error> {
 /// The store cannot be read, or one of these.
 pub fn probe(config: &Config) -> Result<Option<Totals>, Error> {
     let (scheme, place) = place(config)?;
+    let realm = config.realm()?;
     let records = !config.read_only;
     let found = if scheme == "sealed" && records && files::is_missing(place) {
         None
@@ -94,7 +95,7 @@ pub fn probe(config: &Config) -> Result<Option<Totals>, Error> {
             read_only: true,
             ..config.clone()
         };
-        let mut store = open(&reading, &config.realm()?)?;
+        let mut store = open(&reading, &realm)?;
         let totals = store.totals()?;
         if records {
             store.load()?;

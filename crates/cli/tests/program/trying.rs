@@ -100,6 +100,10 @@ fn check_finds_what_would_stop_or_spoil_the_counting() {
             "WRONG  store: host: 2026-10 was begun for another host",
         ),
         (
+            &["--secret-file", "none", "--store", "sealed:new"],
+            "WRONG  store: secret_file: ",
+        ),
+        (
             &["--secret-file", "secret"],
             "WRONG  store: cannot read 2026-10",
         ),
@@ -133,4 +137,9 @@ fn a_report_needs_no_database() {
         "{}",
         done.stderr
     );
+    let countries = ["--record-countries", "DE", "--geoip", ""];
+    let done = place.run(&[&countries[..], &["report"]].concat());
+    assert_eq!((done.status, done.stderr.as_str()), (0, ""));
+    let done = place.run(&[&countries[..], &["classify", "Zom-1"]].concat());
+    assert_eq!((done.status, done.stderr.as_str()), (0, ""));
 }
