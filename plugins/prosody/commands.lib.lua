@@ -195,6 +195,9 @@ return function (visitors)
 			local value = settings[name];
 			if value ~= nil then
 				local _, reason = visitors.configure { [name] = value };
+				if name == "record_countries" and not (reason or settings.geoip) then
+					_, reason = with_new_counter({ store = "memory:", [name] = value }, function () return true; end);
+				end
 				say(name, reason, type(value) == "table" and table.concat(value, ", ") or tostring(value));
 			end
 		end

@@ -76,10 +76,10 @@ class Book:
         """The logins that anybody could do again, in the order of their times:
         without those of months that the store has closed, and of users who have
         left. Where months do not close, the last ones will do."""
-        if not self.closes:
-            oldest = month_of(self.time - 40 * DAY)
-            is_closed = lambda month: month < oldest
-        self.logins = [(user, time) for user, time in self.logins if not is_closed(month_of(time))]
+        oldest = "" if self.closes else month_of(self.time - 40 * DAY)
+        months = {month_of(time) for _, time in self.logins}
+        kept = {month for month in months if month >= oldest and not is_closed(month)}
+        self.logins = [(user, time) for user, time in self.logins if month_of(time) in kept]
         again = [(user, time) for user, time in self.logins if user not in self.leaving]
         return sorted(again, key=lambda login: login[1])
 

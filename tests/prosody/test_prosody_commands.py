@@ -187,6 +187,15 @@ def test_check_says_what_is_right_and_wrong(old, places, tmp_path):
     ]
 
 
+def test_check_tells_of_countries_without_a_database(old, places):
+    one = old('mod_monthly_visitors_record_country = "DE"')
+    assert "WRONG record_countries: needs geoip" in command(one, "check", expect=2).stderr
+    one.configure('mod_monthly_visitors_record_country = "ALL"')
+    assert "ok    record_countries: ALL" in command(one, "check").stdout
+    one.configure(f'mod_monthly_visitors_record_country = "DE"\nmod_monthly_visitors_geoip = "{places}"')
+    assert "ok    record_countries: DE" in command(one, "check").stdout
+
+
 def test_check_tells_of_totals_that_cannot_be_read(old):
     one = old()
     totals = one.folder / "data/localhost/monthly%2dvisitors.dat"
